@@ -1,0 +1,49 @@
+# Two commands do everything on a machine with Python 3.11+, git and make:
+#   make up     the live system on the embedded stack, with the Sambas scenario
+#   make test   all tests, on the real Apache Kafka and the real ClickHouse engine
+PYTHON ?= python3
+VENV   := .venv
+UV     := .tools/bin/uv
+BIN    := $(VENV)/bin
+
+.PHONY: up test check bench lock clean doctor
+
+up: $(VENV)/.ready
+	@$(BIN)/cakupan up
+
+doctor: $(VENV)/.ready
+	@$(BIN)/cakupan doctor
+
+test: $(VENV)/.ready
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m benchmarks $(NAME)
+
+# The lock names versions and hashes, no addresses: any index that serves the same files will do.
+lock: $(UV)
+	$(UV) pip compile --quiet --universal --generate-hashes --group dev --python-version 3.11 \
+		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Cakupan needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "setting up: uv"
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet "uv==0.13.9"
+
+$(VENV)/.ready: requirements.lock pyproject.toml | $(UV)
+	@echo "setting up: the Python environment (about 500 MB, once)"
+	@$(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .tools .cakupan
