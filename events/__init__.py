@@ -1,0 +1,1 @@
+"""What happened: the contracts. Schemas, examples, codec, rules, topics, publisher."""

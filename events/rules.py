@@ -1,0 +1,134 @@
+"""The rules that every event keeps, for one event and, the same ones, for a batch of columns.
+
+A rule's reason names the field and what is allowed, and never repeats the value: it may be personal data.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from events import identity, regions
+from events.errors import RuleBroken
+
+EARLIEST_MS = 1_640_995_200_000  # 2022-01-01T00:00:00Z: before the first IKD
+LATEST_AHEAD_MS = 86_400_000  # a day: clocks of offices differ, dates of the future don't happen
+LONGEST_TEXT = 200
+
+# A NIK has 16 digits, written in one piece or in groups. Longer runs are refused too: a NIK may stand inside one.
+NIK = re.compile(r"\d{16}|\d{4}([ .\-])\d{4}\1\d{4}\1\d{4}|\d{6}([ .\-])\d{6}\2\d{4}")
+_NIK_POLARS = r"\d{16}|\d{4}[ .\-]\d{4}[ .\-]\d{4}[ .\-]\d{4}|\d{6}[ .\-]\d{6}[ .\-]\d{4}"
+
+NOT_UUID7 = "is no UUIDv7"
+NOT_IN_TIME = "lies before 2022-01-01 or more than a day after the record arrived"
+NOT_A_VILLAGE = "is no village of the register"
+NOT_A_REGION = "is no region of the register"
+LOOKS_LIKE_NIK = "holds 16 digits, which looks like a NIK; personal data is refused"
+TOO_LONG = f"is longer than {LONGEST_TEXT} characters"
+EMPTY = "is empty"
+
+# Numbers and what they may be. Columns that a type lacks are not looked at.
+NUMBERS: dict[str, tuple[float, float, str]] = {
+    "team_size": (0, 10_000, "must be 0 to 10,000 officers"),
+    "hours": (0, 744, "must be 0 to 744 hours"),
+    "reached": (0, 10_000_000, "must be 0 to 10,000,000 people"),
+    "registered": (0, 10_000_000, "must be 0 to 10,000,000 people"),
+    "activated": (0, 10_000_000, "must be 0 to 10,000,000 people"),
+    "reach": (0, 1_000_000_000, "must be 0 to 1,000,000,000 people"),
+    "value": (1, 1_000_000_000, "must be 1 to 1,000,000,000 people"),
+    "ratio": (0.000001, 1, "must be above 0 and at most 1"),
+    "events_sent": (0, 10**15, "must be 0 or more"),
+}
+TIMES = ("occurred_at", "recorded_at")
+REGIONS = ("service_region", "region")
+# An origin is a citation: an address of a web page may hold a long number. The 16-digit rule still holds.
+TEXTS = ("source", "place", "origin", "method", "printed")
+REQUIRED_TEXTS = ("source", "place", "origin", "printed")
+
+
+def looks_like_nik(text: str) -> bool:
+    return NIK.search(text) is not None
+
+
+def check(values: Mapping[str, Any], arrived_ms: int) -> None:
+    """Raises RuleBroken for the first rule that one decoded event breaks.
+
+    `values` has times as epoch milliseconds and codes as numbers; `arrived_ms` is the broker's time of arrival.
+    """
+    if not _good_event_id(values["event_id"], arrived_ms):
+        raise RuleBroken("event_id", NOT_UUID7)
+    for name in TIMES:
+        if not EARLIEST_MS <= values[name] <= arrived_ms + LATEST_AHEAD_MS:
+            raise RuleBroken(name, NOT_IN_TIME)
+    if "domicile" in values and values["domicile"] not in regions.village_numbers():
+        raise RuleBroken("domicile", NOT_A_VILLAGE)
+    counterpart = values.get("counterpart")
+    if counterpart is not None and counterpart not in regions.village_numbers():
+        raise RuleBroken("counterpart", NOT_A_VILLAGE)
+    for name in REGIONS:
+        if name in values and values[name] not in regions.by_number():
+            raise RuleBroken(name, NOT_A_REGION)
+    if any(code not in regions.by_number() for code in values.get("regions", ())):
+        raise RuleBroken("regions", NOT_A_REGION)
+    for name in TEXTS:
+        _check_text(name, values.get(name))
+    for name, (low, high, reason) in NUMBERS.items():
+        if name in values and not low <= values[name] <= high:
+            raise RuleBroken(name, reason)
+
+
+def broken_rows(frame: pl.DataFrame, arrived_ms: pl.Series) -> pl.Series:
+    """True where a row breaks a rule: the same rules over columns, to find out cheaply that there is none."""
+    columns = set(frame.columns)
+    latest = pl.lit(arrived_ms) + LATEST_AHEAD_MS
+    bad = [_bad_event_id(latest)]
+    bad += [~pl.col(name).is_between(pl.lit(EARLIEST_MS), latest) for name in TIMES]
+    bad += [~pl.col(n).is_in(_villages()) for n in ("domicile", "counterpart") if n in columns]
+    bad += [~pl.col(n).is_in(_all_regions()) for n in REGIONS if n in columns]
+    if "regions" in columns:
+        bad.append(pl.col("regions").list.eval(~pl.element().is_in(_all_regions())).list.any())
+    for name in TEXTS:
+        if name in columns:
+            text = pl.col(name)
+            bad.append(text.str.contains(_NIK_POLARS) | (text.str.len_chars() > LONGEST_TEXT))
+        if name in columns and name in REQUIRED_TEXTS:
+            bad.append(pl.col(name) == "")
+    bad += [~pl.col(n).is_between(low, high) for n, (low, high, _) in NUMBERS.items() if n in columns]
+    return frame.select(pl.any_horizontal(*(each.fill_null(False) for each in bad)).alias("bad")).to_series()
+
+
+def _check_text(name: str, text: str | None) -> None:
+    if text is None:
+        return
+    if text == "" and name in REQUIRED_TEXTS:
+        raise RuleBroken(name, EMPTY)
+    if looks_like_nik(text):
+        raise RuleBroken(name, LOOKS_LIKE_NIK)
+    if len(text) > LONGEST_TEXT:
+        raise RuleBroken(name, TOO_LONG)
+
+
+def _good_event_id(event_id: bytes, arrived_ms: int) -> bool:
+    at = identity.event_time_ms(event_id)
+    return identity.is_uuid7(event_id) and EARLIEST_MS <= at <= arrived_ms + LATEST_AHEAD_MS
+
+
+def _bad_event_id(latest: pl.Expr) -> pl.Expr:
+    high = pl.col("event_id").bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big")
+    low = pl.col("event_id").bin.slice(8, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big")
+    at = (high // 2**16).cast(pl.Int64)
+    return (high // 2**12 % 16 != 7) | (low // 2**62 != 2) | ~at.is_between(pl.lit(EARLIEST_MS), latest)
+
+
+@functools.cache
+def _villages() -> pl.Series:
+    return pl.Series(sorted(regions.village_numbers()), dtype=pl.Int64).implode()
+
+
+@functools.cache
+def _all_regions() -> pl.Series:
+    return pl.Series(sorted(regions.by_number()), dtype=pl.Int64).implode()
