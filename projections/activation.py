@@ -1,0 +1,91 @@
+"""ikd.activation.v1: the event base, and the steps that recompute the buckets a run touched."""
+
+from __future__ import annotations
+
+from projections import sql
+from projections.base import NO_ID, Columns, Frames, Table, as_columns, together
+from projections.clickhouse import Database
+
+TYPES = (
+    "ActivationRegistered",
+    "FaceVerified",
+    "QrVerified",
+    "Activated",
+    "AttemptFailed",
+    "Deactivated",
+    "FirstUsed",
+    "SubjectDeparted",
+    "SubjectArrived",
+    "SubjectErased",
+)
+
+COLUMNS = {
+    "event_id": "FixedString(16)",
+    "type": "LowCardinality(String)",
+    "occurred_at": "DateTime64(3, 'UTC')",
+    "recorded_at": "DateTime64(3, 'UTC')",
+    "source": "LowCardinality(String)",
+    "service_region": "UInt64",
+    "domicile": "UInt64",
+    "subject_id": "FixedString(16)",
+    "age_band": "LowCardinality(String)",
+    "sex": "LowCardinality(String)",
+    "channel": "LowCardinality(String)",
+    "device_class": "LowCardinality(String)",
+    "outreach_id": "FixedString(16)",
+    "step": "LowCardinality(String)",
+    "reason": "LowCardinality(String)",
+    "counterpart": "UInt64",
+}
+
+# What a type lacks: an erasure has no age, only a failure has a step, only a move a counterpart.
+ABSENT = {
+    "age_band": "unknown",
+    "sex": "unknown",
+    "channel": "unknown",
+    "device_class": "unknown",
+    "outreach_id": NO_ID,
+    "step": "",
+    "reason": "",
+    "counterpart": 0,
+}
+
+
+def rows(frames: Frames) -> Columns:
+    """One row an event."""
+    return as_columns(together(frames, TYPES, ABSENT), list(COLUMNS))
+
+
+EVENTS_IN = Table("activation_in", COLUMNS, rows)
+
+# A village's code divided by this is its district's, regency's, province's, the nation's.
+LEVELS_UP = (10**4, 10**6, 10**8, 10**10)
+
+
+def recompute(database: Database, run: int) -> None:
+    """Recompute every bucket that the run's events touched, from the base. Repeating it changes nothing."""
+    params = {"run": run}
+    database.run(sql.query("recompute_person_day"), params)
+    database.run(sql.query("recompute_coverage_village"), params)
+    for cut in LEVELS_UP:
+        database.run(sql.query("recompute_coverage_parent"), {**params, "cut": cut})
+    database.run(sql.query("recompute_rate_minute"), params)
+    database.run(sql.query("recompute_service_day"), params)
+    forget(database, run)
+
+
+def forget(database: Database, run: int) -> None:
+    """Drop what a finished run touched."""
+    database.run("ALTER TABLE touched DROP PARTITION %(run)s", {"run": run})
+    database.run("ALTER TABLE touched_day DROP PARTITION %(run)s", {"run": run})
+
+
+def forget_older(database: Database, run: int) -> None:
+    """Drop what crashed runs older than `run` left behind. Their batches were never acknowledged and come again."""
+    for table in ("touched", "touched_day"):
+        parts = database.rows(
+            "SELECT DISTINCT partition FROM system.parts WHERE active AND table = %(table)s AND toUInt64(partition) < %(run)s",
+            {"table": table, "run": run},
+        )
+        for part in parts:
+            database.run(f"ALTER TABLE {table} DROP PARTITION %(run)s", {"run": int(part["partition"])})

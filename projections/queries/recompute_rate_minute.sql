@@ -1,0 +1,16 @@
+INSERT INTO rate_minute (minute, region, channel, events, registered, activated, failed, deactivated, version)
+SELECT
+    toStartOfMinute(occurred_at) AS minute,
+    domicile,
+    channel,
+    count(),
+    countIf(type = 'ActivationRegistered'),
+    countIf(type = 'Activated'),
+    countIf(type = 'AttemptFailed'),
+    countIf(type = 'Deactivated'),
+    count()
+FROM activity FINAL
+WHERE day IN (SELECT toDate(occurred_at, 'Asia/Jakarta') FROM touched WHERE run = %(run)s)
+    AND (toStartOfMinute(occurred_at), domicile) IN (
+        SELECT toStartOfMinute(occurred_at), domicile FROM touched WHERE run = %(run)s)
+GROUP BY minute, domicile, channel

@@ -1,0 +1,29 @@
+"""Statements by name: `queries/<name>.sql`, runnable by hand, parameters bound."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@functools.cache
+def query(name: str) -> str:
+    """The text of `queries/<name>.sql`."""
+    return (HERE / "queries" / f"{name}.sql").read_text()
+
+
+def migrations() -> list[tuple[int, str, list[str]]]:
+    """Number, name and statements of every migration, in order."""
+    found = []
+    for path in sorted((HERE / "migrations").glob("*.sql")):
+        number, _, name = path.stem.partition("_")
+        found.append((int(number), name, split(path.read_text())))
+    return found
+
+
+def split(text: str) -> list[str]:
+    """Statements of a file: each ends with a semicolon at the end of a line; comments are left out."""
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return [each.strip() for each in code.split(";\n") if each.strip().strip(";")]
