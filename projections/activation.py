@@ -84,7 +84,8 @@ def forget_older(database: Database, run: int) -> None:
     """Drop what crashed runs older than `run` left behind. Their batches were never acknowledged and come again."""
     for table in ("touched", "touched_day"):
         parts = database.rows(
-            "SELECT DISTINCT partition FROM system.parts WHERE active AND table = %(table)s AND toUInt64(partition) < %(run)s",
+            "SELECT DISTINCT partition FROM system.parts"
+            " WHERE active AND database = currentDatabase() AND table = %(table)s AND toUInt64(partition) < %(run)s",
             {"table": table, "run": run},
         )
         for part in parts:

@@ -33,7 +33,7 @@ def together(frames: Frames, types: Sequence[str], extra: Mapping[str, Any]) -> 
     parts = [frames[name].with_columns(pl.lit(name).alias("type")) for name in types if name in frames]
     if not parts:
         return pl.DataFrame()
-    whole = pl.concat(parts, how="diagonal")
+    whole = pl.concat(parts, how="diagonal_relaxed")
     missing = [pl.lit(value).alias(name) for name, value in extra.items() if name not in whole.columns]
     filled = [
         pl.col(name).fill_null(value) for name, value in extra.items() if name in whole.columns and value is not None

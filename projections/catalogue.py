@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import time
 
 from events import catalogue as events
@@ -20,12 +20,16 @@ PROJECTIONS: dict[str, tuple[Table, ...]] = {
 # The topics whose inserts are followed by a recompute.
 RECOMPUTED = frozenset({events.ACTIVATION})
 
-_counter = itertools.count()
+RUN_RANDOM_BITS = 22
 
 
-def new_run() -> int:
-    """A name for a recompute: unique among workers that start in different microseconds, growing with time."""
-    return time.time_ns() // 1000 * 100 + next(_counter) % 100
+def new_run(age_seconds: float = 0) -> int:
+    """A name for a recompute: the time in milliseconds and random bits, so it grows and no two workers share one.
+
+    `age_seconds`: as if made that long ago.
+    """
+    made_ms = time.time_ns() // 1_000_000 - round(age_seconds * 1000)
+    return made_ms << RUN_RANDOM_BITS | secrets.randbits(RUN_RANDOM_BITS)
 
 
 def insert(database: Database, topic: str, frames: Frames, run: int) -> int:

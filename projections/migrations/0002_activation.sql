@@ -1,5 +1,6 @@
 -- The event base: an idempotent copy of ikd.activation.v1. One row an event, whatever is delivered, how often, in what
--- order: the sorting key holds the event's id, and a row with the same key replaces its equal.
+-- order: the sorting key holds the event's id, and a row with the same key replaces its equal. Should a source send two
+-- contents under one id, the one recorded last holds, whatever came first.
 -- By subject, because what a person counts for is computed from all of that person's events.
 -- Small granules, because a single event must find its person's others at once.
 CREATE TABLE activation_event
@@ -21,7 +22,7 @@ CREATE TABLE activation_event
     reason LowCardinality(String),
     counterpart UInt64
 )
-ENGINE = ReplacingMergeTree
+ENGINE = ReplacingMergeTree(recorded_at)
 ORDER BY (subject_id, occurred_at, event_id)
 SETTINGS index_granularity = 512;
 

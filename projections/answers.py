@@ -1,0 +1,187 @@
+"""What is asked of the tables: one function a question, one query each. Rows in, plain values out; no rules here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from events import regions
+from projections import sql
+from projections.clickhouse import Database
+
+# ClickHouse's Date32 begins here; nothing is older than 2022, so an earlier day asks for the same.
+EARLIEST_DAY = dt.date(1900, 1, 1)
+EARLIEST_EPOCH = 2 * 86_400
+VILLAGE_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Denominator:
+    """A count of people. `value` None: released only later, first on `first`. An estimate has a `method`."""
+
+    value: int | None
+    vintage: dt.date | None
+    first: dt.date
+    source: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The share of `basis` that should be active in `region`, from a day to a day (None: open)."""
+
+    region: int
+    basis: str
+    ratio: float
+    valid_from: dt.date
+    valid_to: dt.date | None
+    source: str
+
+
+@dataclass
+class Reference:
+    """What holds on a day: denominators by (region, basis, estimated), targets by region."""
+
+    denominators: dict[tuple[int, str, bool], Denominator] = field(default_factory=dict)
+    targets: dict[int, Target] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A partition of the log: `next` is the first offset that is not in the answers, `head` where the log ended."""
+
+    topic: str
+    partition: int
+    next: int
+    head: int
+    caught_up: bool
+    record_at: dt.datetime
+    checked_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class LogPlace:
+    """Where the answers stand, and up to where they were recounted, by topic and partition."""
+
+    taken: list[Place]
+    verified: list[Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed in a period: people, by domicile."""
+
+    start: dt.date
+    active_change: int
+    activated: int
+    deactivated: int
+    moved_in: int
+    moved_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Events of one channel in the window of so many seconds."""
+
+    seconds: int
+    channel: str
+    events: int
+    registered: int
+    activated: int
+    failed: int
+    deactivated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The last report of a source. `regions`: codes as numbers; times in UTC."""
+
+    source: str
+    reported_at: dt.datetime
+    complete_until: dt.datetime
+    events_sent: int
+    regions: list[int]
+
+
+def active_people(database: Database, codes: Sequence[int], as_of: dt.date) -> dict[int, int]:
+    """People with an active IKD at the end of `as_of`, by region; regions that no event has named are left out."""
+    rows = database.rows(sql.query("coverage_at"), {"regions": tuple(codes), "as_of": _day(as_of)})
+    return {row["region"]: row["active"] for row in rows}
+
+
+def spoken_for(database: Database, region: int) -> set[int]:
+    """Regions that sources speak for: `region`, those above it and those within it."""
+    params = {"region": region, "chain": tuple(regions.ancestors_of(region))}
+    return {row["region"] for row in database.rows(sql.query("sources_around"), params)}
+
+
+def reference(database: Database, codes: Sequence[int], as_of: dt.date) -> Reference:
+    """Denominators and targets of these regions on a day."""
+    found = Reference()
+    for row in database.rows(sql.query("reference_at"), {"regions": tuple(codes), "as_of": _day(as_of)}):
+        if row["kind"] == "target":
+            found.targets[row["region"]] = _target(row)
+        else:
+            found.denominators[row["region"], row["basis"], bool(row["estimated"])] = _denominator(row)
+    return found
+
+
+def extent(database: Database, region: int) -> tuple[dt.date, dt.date] | None:
+    """First and last day of a region's data; None where no event has named it."""
+    (row,) = database.rows(sql.query("coverage_extent"), {"region": region})
+    return (row["first"], row["last"]) if row["days"] else None
+
+
+def changes(database: Database, region: int, interval: str, first: dt.date, last: dt.date) -> list[Change]:
+    """Changes by `day`, `week` or `month`; what lies before `first` comes as one change on the day before it."""
+    params = {"region": region, "interval": interval, "first": _day(first), "last": _day(last)}
+    return [Change(**row) for row in database.rows(sql.query("coverage_days"), params)]
+
+
+def rates(database: Database, region: int, end: dt.datetime) -> list[Count]:
+    """Events of the region's residents in the minute, hour and day before `end`, which is a whole minute."""
+    low, high = villages_of(region)
+    params = {"end": max(int(end.timestamp()), EARLIEST_EPOCH), "low": low, "high": high}
+    return [Count(**row) for row in database.rows(sql.query("rates_windows"), params)]
+
+
+def log_place(database: Database) -> LogPlace:
+    """Where the answers stand in the log. Ask it before the numbers: they hold at least that much."""
+    places: dict[str, list[Place]] = {"taken": [], "verified": []}
+    rows = database.rows(sql.query("log_place"))
+    for row in sorted(rows, key=lambda each: (each["topic"], each["partition"])):
+        places[row.pop("kind")].append(Place(**{**row, "caught_up": bool(row["caught_up"])}))
+    return LogPlace(**places)
+
+
+def sources(database: Database) -> list[Source]:
+    """The last report of every source, by name."""
+    return [Source(**row) for row in database.rows(sql.query("sources_last"))]
+
+
+def synthetic(database: Database) -> bool:
+    """Whether any source or event comes from a generator."""
+    return any(database.rows(sql.query(name)) for name in ("synthetic_sources", "synthetic_events"))
+
+
+def villages_of(region: int) -> tuple[int, int]:
+    """Lowest and highest number that a village within the region can have."""
+    if region == regions.NATION:
+        return 0, 10**VILLAGE_DIGITS - 1
+    width = 10 ** (VILLAGE_DIGITS - len(str(region)))
+    return region * width, (region + 1) * width - 1
+
+
+def _day(day: dt.date) -> dt.date:
+    return max(day, EARLIEST_DAY)
+
+
+def _target(row: dict[str, Any]) -> Target:
+    return Target(row["region"], row["basis"], row["amount"], row["since"], row["until"], row["origin"])
+
+
+def _denominator(row: dict[str, Any]) -> Denominator:
+    value, vintage = (round(row["amount"]), row["since"]) if row["holds"] else (None, None)
+    return Denominator(value, vintage, row["first"], row["origin"], row["method"])

@@ -1,0 +1,1 @@
+SELECT DISTINCT region FROM coverage_day ORDER BY region

@@ -1,0 +1,1 @@
+SELECT region, day, events, registered, verified, activated, failed, outsiders_activated FROM service_day FINAL

@@ -1,0 +1,259 @@
+"""The tables are a function of the set of events: any order, any number of times, cut anyhow, the same rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from events import codec, identity
+from events.catalogue import ACTIVATION, EVENTS, HEARTBEAT, OUTREACH, REFERENCE, examples
+from events.codec import Event
+from events.jsonform import values_of_version
+from projections import activation, catalogue, sql
+from projections.catalogue import PROJECTIONS
+from projections.clickhouse import Database
+from projections.errors import QueryFailed, Unavailable
+from projections.migrate import MigrationChanged, migrate
+from tests.conftest import empty
+
+NOW = 1_782_000_000_000
+NOON = 1_700_000_000_000
+VILLAGES = (6101012001, 6101012002, 6101022001, 6172021001, 3201011001)
+DAY_MS = 86_400_000
+
+
+def event(name: str, person: int, village: int, at: int, salt: int = 0) -> Event:
+    base = examples(EVENTS[name], EVENTS[name].newest)[0]
+    values = values_of_version(EVENTS[name], EVENTS[name].newest, base, NOW)
+    changed = {
+        "event_id": identity.derived_event_id(at, name, person, village, salt),
+        "occurred_at": at,
+        "recorded_at": at,
+        "subject_id": person.to_bytes(16, "big"),
+        "domicile": village,
+    }
+    return Event(EVENTS[name], {**values, **changed})
+
+
+def take_in(database: Database, events: Sequence[Event], cuts: int = 1) -> None:
+    """Insert in `cuts` batches and recompute after each, as a worker does."""
+    raws = [codec.encode(each.type.name, each.values) for each in events]
+    size = max(1, -(-len(raws) // cuts))
+    for start in range(0, len(raws), size):
+        part = raws[start : start + size]
+        decoded = codec.decode_batch(ACTIVATION, part, [NOW] * len(part))
+        assert decoded.refused == []
+        run = catalogue.new_run()
+        catalogue.insert(database, ACTIVATION, decoded.frames, run)
+        activation.recompute(database, run)
+
+
+def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table that holds answers, as it reads."""
+    tables = {
+        "activation_event": "subject_id, occurred_at, event_id",
+        "person_day": "village, day, subject_id",
+        "coverage_day": "region, day",
+        "rate_minute": "minute, region, channel",
+        "service_day": "region, day",
+    }
+    return {t: database.rows(f"SELECT * FROM {t} FINAL ORDER BY {order}") for t, order in tables.items()}
+
+
+def oracle(events: Sequence[Event]) -> dict[tuple[int, dt.date], int]:
+    """Active people by region and day: a dictionary per person, in the plainest words."""
+    people: dict[bytes, dict[bytes, Event]] = defaultdict(dict)
+    for each in events:
+        people[each.values["subject_id"]][each.values["event_id"]] = each
+    changes: dict[tuple[int, dt.date], int] = defaultdict(int)
+    for logged in people.values():
+        active, home = False, None
+        for each in sorted(logged.values(), key=lambda e: (e.values["occurred_at"], e.values["event_id"])):
+            before = home if active else None
+            name, village = each.type.name, each.values["domicile"]
+            if name == "Activated":
+                active, home = True, village
+            if name == "Deactivated":
+                active = False
+            if name == "SubjectArrived":
+                home = village
+            if name == "SubjectDeparted" and home == village:
+                home = None
+            after = home if active else None
+            at = dt.datetime.fromtimestamp(each.values["occurred_at"] / 1000, dt.timezone(dt.timedelta(hours=7)))
+            for place, step in ((before, -1), (after, 1)):
+                if place is not None:
+                    for region in (place, place // 10**4, place // 10**6, place // 10**8, 0):
+                        changes[region, at.date()] += step
+    return {key: step for key, step in changes.items() if step}
+
+
+def answers(database: Database) -> dict[tuple[int, dt.date], int]:
+    rows = database.rows("SELECT region, day, active_change FROM coverage_day FINAL WHERE active_change != 0")
+    return {(row["region"], row["day"]): row["active_change"] for row in rows}
+
+
+KINDS = ("Activated", "Deactivated", "SubjectArrived", "SubjectDeparted", "ActivationRegistered", "SubjectErased")
+logs = st.lists(
+    st.builds(
+        event,
+        st.sampled_from(KINDS),
+        st.integers(1, 3),
+        st.sampled_from(VILLAGES),
+        # Few moments, so that two events share a millisecond and days have borders (17:00 UTC is midnight in WIB).
+        st.sampled_from([NOON + d * DAY_MS + m for d in (0, 1, 5) for m in (0, 1, 9 * 3_600_000)]),
+        st.integers(0, 1),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(log=logs, seed=st.integers(0, 1000))
+def test_any_order_any_number_of_times_gives_the_same_rows(database: Database, log: list[Event], seed: int) -> None:
+    empty(database)
+    take_in(database, log)
+    first = contents(database)
+    assert answers(database) == oracle(log)
+    shuffled = [*log, *random.Random(seed).sample(log, len(log) // 2)]
+    random.Random(seed).shuffle(shuffled)
+    empty(database)
+    take_in(database, shuffled, cuts=random.Random(seed).randint(2, 5))
+    assert contents(database) == first
+    take_in(database, log[::-1], cuts=2)
+    assert contents(database) == first
+
+
+A, B = VILLAGES[0], VILLAGES[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "log", "active"),
+    [
+        ("activated twice is one person", [("Activated", A, 0), ("Activated", A, 1)], {A: 1}),
+        ("a lost phone and back", [("Activated", A, 0), ("Deactivated", A, 1), ("Activated", A, 2)], {A: 1}),
+        ("death", [("Activated", A, 0), ("Deactivated", A, 1)], {}),
+        ("a move", [("Activated", A, 0), ("SubjectDeparted", A, 1), ("SubjectArrived", B, 2)], {B: 1}),
+        ("arrived before departed", [("Activated", A, 0), ("SubjectArrived", B, 1), ("SubjectDeparted", A, 2)], {B: 1}),
+        ("between two villages", [("Activated", A, 0), ("SubjectDeparted", A, 1)], {}),
+        ("arrived, active later", [("SubjectArrived", B, 0), ("Activated", B, 1)], {B: 1}),
+        ("activated elsewhere without a move", [("Activated", A, 0), ("Activated", B, 1)], {B: 1}),
+        ("dead on the road", [("Activated", A, 0), ("SubjectDeparted", A, 1), ("Deactivated", A, 2)], {}),
+        ("there and back", [("Activated", A, 0), ("SubjectArrived", B, 1), ("SubjectArrived", A, 2)], {A: 1}),
+        ("deactivated from afar", [("Activated", A, 0), ("SubjectArrived", B, 1), ("Deactivated", A, 2)], {}),
+        ("erased stays counted", [("Activated", A, 0), ("SubjectErased", A, 1)], {A: 1}),
+    ],
+)
+def test_who_counts_where(clean: Database, name: str, log: list[tuple[str, int, int]], active: dict[int, int]) -> None:
+    events = [event(kind, 1, village, NOON + day * DAY_MS) for kind, village, day in log]
+    take_in(clean, events[::-1], cuts=len(events))
+    rows = clean.rows(
+        "SELECT region, sum(active_change) AS active FROM coverage_day FINAL WHERE region > 1000000 GROUP BY region"
+    )
+    assert {row["region"]: row["active"] for row in rows if row["active"]} == active
+    assert answers(clean) == oracle(events)
+
+
+def test_parts_of_a_change_add_up(clean: Database) -> None:
+    take_in(
+        clean, [event(k, p, v, NOON + d * DAY_MS) for d, k in enumerate(KINDS[:4]) for p in (1, 2) for v in VILLAGES]
+    )
+    rows = clean.rows("SELECT * FROM coverage_day FINAL")
+    assert rows
+    for row in rows:
+        parts = row["activated"] - row["deactivated"] + row["moved_in"] - row["moved_out"]
+        assert row["active_change"] == parts
+
+
+def test_of_two_contents_under_one_id_the_one_recorded_last_holds(clean: Database) -> None:
+    first = event("Activated", 1, A, NOON)
+    second = Event(first.type, {**first.values, "recorded_at": NOON + 5, "sex": "male"})
+    for order in ([first, second], [second, first]):
+        empty(clean)
+        take_in(clean, order, cuts=2)
+        assert [row["sex"] for row in clean.rows("SELECT sex FROM activation_event FINAL")] == ["male"]
+
+
+def test_nothing_a_run_touched_is_left(clean: Database) -> None:
+    take_in(clean, [event("Activated", 1, A, NOON)])
+    assert clean.rows("SELECT * FROM touched UNION ALL SELECT * FROM touched") == []
+    assert clean.rows("SELECT * FROM touched_day") == []
+
+
+def test_what_a_crashed_run_left_is_dropped(clean: Database) -> None:
+    raw = codec.encode("Activated", event("Activated", 1, A, NOON).values)
+    catalogue.insert(clean, ACTIVATION, codec.decode_batch(ACTIVATION, [raw], [NOW]).frames, catalogue.new_run(7200))
+    young = catalogue.new_run()
+    catalogue.insert(clean, ACTIVATION, codec.decode_batch(ACTIVATION, [raw], [NOW]).frames, young)
+    activation.forget_older(clean, catalogue.new_run(3600))
+    assert [row["run"] for row in clean.rows("SELECT run FROM touched")] == [young]
+
+
+@pytest.mark.parametrize("topic", [ACTIVATION, OUTREACH, REFERENCE, HEARTBEAT])
+def test_every_example_is_written_with_every_column(clean: Database, topic: str) -> None:
+    raws = [
+        codec.encode(each.name, values_of_version(each, version, given_, NOW), version)
+        for each in EVENTS.values()
+        if each.topic == topic
+        for version in each.versions
+        for given_ in examples(each, version)
+    ]
+    decoded = codec.decode_batch(topic, raws, [NOW] * len(raws))
+    for _ in range(2):
+        catalogue.insert(clean, topic, decoded.frames, catalogue.new_run())
+    names = {"activation_in": "activation_event"}
+    found = sum(
+        len(clean.rows(f"SELECT * FROM {names.get(table.name, table.name)} FINAL")) for table in PROJECTIONS[topic]
+    )
+    assert found == len(raws)
+
+
+def test_declared_and_live_schema_differ_by_nothing(database: Database) -> None:
+    for tables in PROJECTIONS.values():
+        for table in tables:
+            live = {row["name"]: row["type"] for row in database.rows(f"DESCRIBE TABLE {table.name}")}
+            live.pop("run", None)
+            assert live == table.columns, table.name
+
+
+def test_every_column_of_every_table_is_declared_or_written_by_a_query(database: Database) -> None:
+    written = " ".join(sql.query(path.stem) for path in (sql.HERE / "queries").glob("*.sql"))
+    for table in ("person_day", "coverage_day", "rate_minute", "service_day"):
+        for row in database.rows(f"DESCRIBE TABLE {table}"):
+            assert row["name"] in written, (table, row["name"])
+
+
+def test_migrating_again_runs_nothing(database: Database) -> None:
+    assert migrate(database) == []
+
+
+def test_an_edited_migration_is_refused(database: Database) -> None:
+    database.insert("migration", {"number": [1], "name": ["region"], "digest": ["other"]})
+    try:
+        with pytest.raises(MigrationChanged, match=r"0001_region\.sql has run and was edited"):
+            migrate(database)
+    finally:
+        database.run("ALTER TABLE migration DELETE WHERE digest = 'other' SETTINGS mutations_sync = 1")
+    database.run("TRUNCATE TABLE migration")
+    assert len(migrate(database)) == len(sql.migrations())
+
+
+def test_errors_name_the_address_and_tell_later_from_never(database: Database) -> None:
+    with pytest.raises(QueryFailed, match=r"ClickHouse at .* says"):
+        database.rows("SELECT nothing_like_this")
+    with pytest.raises(Unavailable, match=r"no ClickHouse answers at 127\.0\.0\.1:9"):
+        Database("127.0.0.1", 9).ping()
+
+
+def test_the_regions_are_all_there(database: Database) -> None:
+    rows = database.rows("SELECT level, count() AS count FROM region FINAL GROUP BY level")
+    counts = {row["level"]: row["count"] for row in rows}
+    assert counts == {"nation": 1, "province": 38, "regency": 514, "district": 7285, "village": 83762}
