@@ -9,7 +9,6 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from events import catalogue, codec
-from events.catalogue import Version
 from events.codec import Event
 from events.errors import PublishError
 
@@ -65,9 +64,9 @@ class Publisher:
         options = {**PRODUCER, "bootstrap.servers": bootstrap, "error_cb": self._on_error, **settings}
         self._producer = Producer(options, logger=_Quiet())
 
-    def publish(self, event: Event, version: Version | None = None) -> None:
-        """Hand one event over; it is sent in the background. Waits while the buffer is full."""
-        self.send(event.type.topic, key_of(event), codec.encode(event.type.name, event.values, version))
+    def publish(self, event: Event) -> None:
+        """Hand one event over, in its newest version; it is sent in the background. Waits while the buffer is full."""
+        self.send(event.type.topic, key_of(event), codec.encode(event.type.name, event.values))
 
     def send(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Hand over a record as it stands."""
