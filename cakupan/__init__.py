@@ -1,0 +1,1 @@
+"""How it is run: command line, settings, wiring, the embedded stack, the scenario."""

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     api_url: str = Field("", description="Where tools ask the API; empty: http on api_host and api_port.")
     worker_metrics_port: int = Field(8001, ge=0, le=65535, description="Port of the worker's own metrics; 0: none.")
     worker_group: str = Field("cakupan-worker", description="Consumer group of the worker.")
+    worker_instance: str = Field("", description="A name that outlives the process: restarted, it goes on at once.")
     data_dir: Path = Field(Path(".cakupan"), description="Where the embedded stack keeps its data.")
     max_batch_records: int = Field(20_000, ge=1, le=1_000_000, description="Most records of one batch.")
     max_inflight_bytes: int = Field(67_108_864, ge=1_048_576, description="Most bytes fetched and not acknowledged.")

@@ -83,7 +83,8 @@ class EventType:
     @property
     def subject(self) -> str:
         """The registry's subject, by topic and record: `ikd.activation.v1-id.ikd.activation.Activated`."""
-        return f"{self.topic}-id.ikd.{self.topic.split('.')[1]}.{self.name}"
+        loaded = schema(self.newest.schema_id)
+        return f"{self.topic}-{loaded['namespace']}.{loaded['name']}"
 
 
 def _one(name: str, topic: str, schema_id: int, **filled: Scalar) -> EventType:

@@ -14,8 +14,8 @@ HEAD = """# Events
 
 Written from the catalogue by `python -m events.docs`; edit `events/`, not this page.
 
-Every record is Avro in Confluent framing: a zero byte, the schema id (4 bytes, big-endian), the body. Schemas are served
-at `/schemas/ids/{id}`. Ids are fixed: they never change, and a consumer may keep them.
+Every record is Avro in Confluent framing: a zero byte, the schema id (4 bytes, big-endian), the body. Schemas are
+served at `/schemas/ids/{id}`. Ids are fixed: they never change, and a consumer may keep them.
 
 Region codes travel as numbers, the Kemendagri code without dots: `61.01.01.2001` is 6101012001, and 0 is the nation.
 A parent is then a division, and a subtree a range. Ids of events and people are 16 bytes. Times are UTC in

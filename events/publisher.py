@@ -55,6 +55,7 @@ class Publisher:
         **settings: Any,
     ) -> None:
         self.bootstrap = bootstrap
+        self.name = f"Kafka at {bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP)"
         self.sent = 0
         self.delivered = 0
         self._timeout = timeout
@@ -78,7 +79,7 @@ class Publisher:
             except BufferError:
                 self._producer.poll(0.1)
             except KafkaException as error:
-                raise PublishError(f"Kafka at {self.bootstrap} refuses topic {topic}: {error.args[0].str()}") from error
+                raise PublishError(f"{self.name} refuses topic {topic}: {error.args[0].str()}") from error
         self.sent += 1
         if self.sent % 1000 == 0:
             self._producer.poll(0)
@@ -90,8 +91,7 @@ class Publisher:
         if left:
             why = f" ({self._unreachable})" if self._unreachable else ""
             raise PublishError(
-                f"Kafka at {self.bootstrap} did not acknowledge {left} of {self.sent} events"
-                f" within {self._timeout:g} s{why}"
+                f"{self.name} did not acknowledge {left} of {self.sent} events within {self._timeout:g} s{why}"
             )
 
     def __enter__(self) -> Publisher:
@@ -117,7 +117,7 @@ class Publisher:
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise PublishError(f"Kafka at {self.bootstrap} refused an event: {self._failure.str()}")
+            raise PublishError(f"{self.name} refused an event: {self._failure.str()}")
 
 
 def publish_all(publisher: Publisher, events: Iterable[Event]) -> int:

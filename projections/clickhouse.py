@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,11 @@ from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
 
 from projections.errors import QueryFailed, Unavailable
+
+# The driver logs each failed connection with its traceback; what it has to say stands in our errors.
+logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
+
+SETTINGS = "CAKUPAN_CLICKHOUSE_HOST, CAKUPAN_CLICKHOUSE_PORT"
 
 # ClickHouse's codes for "not now": memory limit, too many queries, too many parts, time-outs, no room on the disk,
 # a table read-only for the moment. The rest is about the statement.
@@ -84,7 +90,7 @@ class Database:
             raise self._translate(error) from error
         except (driver_errors.Error, OSError, EOFError) as error:
             client.disconnect()
-            raise Unavailable(f"no ClickHouse answers at {self.address}: {_first_line(error)}") from error
+            raise Unavailable(f"no ClickHouse answers at {self.address} ({SETTINGS}): {_first_line(error)}") from error
         except BaseException:
             client.disconnect()
             raise

@@ -1,0 +1,1 @@
+"""How it moves: the Faust app, its batch transport, the agents and what stands beside them."""

@@ -1,0 +1,5 @@
+"""`python -m cakupan` is `cakupan`."""
+
+from cakupan.cli import main
+
+main()

@@ -1,0 +1,22 @@
+"""`cakupan migrate`: tables up to date."""
+
+from __future__ import annotations
+
+import typer
+
+from cakupan import wiring
+from cakupan.report import emit_json, out
+from cakupan.settings import read_settings
+from projections import migrate as migrations
+
+
+def migrate(json_: bool = typer.Option(False, "--json", help="Report as JSON.")) -> None:
+    """Bring the ClickHouse tables up to date. Safe to repeat.
+
+    Example: `cakupan migrate`
+    """
+    ran = migrations.migrate(wiring.database(read_settings()), lambda _: None)
+    if json_:
+        emit_json({"ran": ran})
+    else:
+        out.print("\n".join(f"ran {name}" for name in ran) or "up to date")

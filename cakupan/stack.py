@@ -1,0 +1,163 @@
+"""The embedded stack: Kafka, ClickHouse, the worker and the API as child processes of one command, on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cakupan import wiring
+from cakupan.embedded.clickhouse import ClickHouseNode
+from cakupan.embedded.errors import StackError
+from cakupan.embedded.jars import Progress
+from cakupan.embedded.kafka import KafkaNode
+from cakupan.embedded.process import Child, require_folder, require_free_port, spawn
+from cakupan.settings import Settings
+from events import topics
+from projections.migrate import migrate
+
+Say = Callable[[str], None]
+
+STOP_WORKER = 3  # the worker's own decision, see streams.runner: starting it again would end the same way
+RESTART_PAUSE = 1.0
+
+
+@dataclass
+class Stack:
+    """The running parts. `start` raises StackError that says what is wrong and what to do."""
+
+    settings: Settings
+    say: Say
+    kafka: KafkaNode = field(init=False)
+    clickhouse: ClickHouseNode = field(init=False)
+    worker: Child | None = None
+    api: Child | None = None
+
+    def __post_init__(self) -> None:
+        host, _, port = self.settings.kafka_bootstrap.partition(":")
+        if host not in ("127.0.0.1", "localhost") or not port.isdigit():
+            raise StackError(
+                "the embedded stack listens on loopback,"
+                f" and CAKUPAN_KAFKA_BOOTSTRAP is {self.settings.kafka_bootstrap}",
+                "set it to 127.0.0.1 and a port, or run worker and serve by themselves against your brokers.",
+            )
+        data = self.settings.data_dir
+        self.kafka = KafkaNode(data / "kafka", port=int(port), controller_port=int(port) + 1)
+        self.clickhouse = ClickHouseNode(data / "clickhouse", port=self.settings.clickhouse_port)
+
+    def start(self, on_download: Progress | None = None) -> None:
+        """Start all parts, in order, and bring topics and tables up to date."""
+        require_folder(self.settings.data_dir, "Cakupan")
+        require_free_port(self.settings.api_host, self.settings.api_port, "API")
+        if self.settings.worker_metrics_port:
+            require_free_port("127.0.0.1", self.settings.worker_metrics_port, "worker metrics")
+        self.say("starting ClickHouse and Apache Kafka")
+        self.clickhouse.start()
+        self.kafka.start(on_download)
+        self.clickhouse.wait_ready()
+        self.kafka.wait_ready()
+        self.say("bringing topics and tables up to date")
+        topics.apply(self.settings.kafka_bootstrap, replication=self.settings.kafka_replication)
+        migrate(wiring.database(self.settings))
+        self.say("starting the worker and the API")
+        self.start_worker()
+        self.start_api()
+        self.wait_api()
+
+    def start_worker(self) -> None:
+        self.worker = self._spawn("worker")
+
+    def start_api(self) -> None:
+        self.api = self._spawn("serve")
+
+    def wait_api(self, timeout: float = 60) -> None:
+        """Wait until the API answers. Raises StackError with what it said."""
+        assert self.api is not None  # noqa: S101 -- start_api came before
+        deadline = time.monotonic() + timeout
+        with httpx.Client(base_url=self.settings.api_address, timeout=2) as client:
+            while time.monotonic() < deadline and self.api.running:
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get("/health/live").is_success:
+                        return
+                time.sleep(0.05)
+        raise StackError(f"the API did not start: {self.api.tail(3)}", f"read {self.api.log}.")
+
+    def watch(self) -> None:
+        """Look after the parts once: start again what ended. Raises StackError for what can't go on."""
+        for node, name in ((self.kafka, "Apache Kafka"), (self.clickhouse, "ClickHouse")):
+            if not node.running:
+                self.say(f"{name} ended; starting it again")
+                node.start()
+                node.wait_ready()
+        for child, start in ((self.worker, self.start_worker), (self.api, self.start_api)):
+            if child is None or child.running:
+                continue
+            if child is self.worker and child.exit_code == STOP_WORKER:
+                raise StackError(f"the worker stopped itself: {child.tail(1)}", "mend the cause and run up again.")
+            self.say(f"{child.name} ended with exit code {child.exit_code}; starting it again")
+            time.sleep(RESTART_PAUSE)
+            start()
+
+    def stop(self) -> None:
+        """Stop everything, readers first. Never raises."""
+        for part, grace in ((self.api, 5.0), (self.worker, 12.0), (self.kafka, 20.0), (self.clickhouse, 15.0)):
+            if part is not None:
+                with contextlib.suppress(Exception):
+                    part.stop(grace)
+
+    def _spawn(self, command: str) -> Child:
+        env = {**os.environ, **_as_environment(self.settings), "CAKUPAN_WORKER_INSTANCE": "embedded"}
+        log = self.settings.data_dir.absolute() / f"{command}.log"
+        return spawn(command, [sys.executable, "-m", "cakupan", command], log, env)
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    return {f"CAKUPAN_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+
+
+class Interrupted(Exception):
+    """The user, or the system, asked us to end."""
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM raise Interrupted once; the shutdown that follows is left in peace."""
+
+    def on_signal(*_: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise Interrupted
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Marker:
+    """Notes in the data folder which scenario is loaded, so that the second start loads nothing."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "scenario.json"
+
+    def read(self) -> dict[str, Any] | None:
+        """What was loaded, or None. A file that can't be read counts as none: loading again changes nothing."""
+        try:
+            loaded: dict[str, Any] = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return None
+        return loaded
+
+    def write(self, **what: Any) -> None:
+        self._path.write_text(json.dumps(what))

@@ -1,0 +1,34 @@
+"""Every number the worker shows about itself, as a literal you can read."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class WorkerMetrics:
+    """The worker's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.events = Counter("cakupan_events", "Events taken in, by topic.", ["topic"], registry=r)
+        self.refused = Counter("cakupan_events_refused", "Records sent to the dead letters.", ["topic"], registry=r)
+        self.retries = Counter("cakupan_retries", "Attempts that a part was away for.", ["what"], registry=r)
+        self.gaps = Counter("cakupan_offset_gaps", "Holes in the offsets of a partition.", ["topic"], registry=r)
+        self.step = Histogram("cakupan_step_seconds", "Time of a step.", ["step"], buckets=SECONDS, registry=r)
+        self.lag = Gauge("cakupan_lag_events", "Records not yet in the answers.", ["topic", "partition"], registry=r)
+        self.position = Gauge("cakupan_position", "Next offset to take in.", ["topic", "partition"], registry=r)
+        self.uncommitted = Gauge(
+            "cakupan_uncommitted_seconds",
+            "How long done work waits for its commit.",
+            ["topic", "partition"],
+            registry=r,
+        )
+        self.starved = Gauge(
+            "cakupan_starved_seconds", "How long records wait and none comes.", ["topic", "partition"], registry=r
+        )
+
+
+METRICS = WorkerMetrics()

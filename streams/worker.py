@@ -1,0 +1,119 @@
+"""The worker, wired: settings in, a running process out."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import start_http_server
+
+from events.publisher import Publisher
+from projections import activation
+from projections.catalogue import PROJECTIONS, new_run
+from projections.clickhouse import Database
+from projections.errors import DatabaseError
+from streams.agents import add_agents
+from streams.dead_letters import Limit
+from streams.ingest import Ingest
+from streams.ledger import Partition
+from streams.metrics import METRICS
+from streams.positions import Positions
+from streams.retry import until_done
+from streams.runner import run_worker
+from streams.transport import TransportSettings, WorkerApp, create_app
+
+log = logging.getLogger(__name__)
+
+TELL_SECONDS = 1.0
+ORPHAN_RUN_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What the worker is told. Sizes in bytes, times in seconds.
+
+    `instance`: a name of this worker alone. Killed and started again under it, it gets its partitions back at once;
+    without one the group first waits until the dead worker's session has run out.
+    """
+
+    group: str
+    instance: str
+    brokers: tuple[str, ...]
+    max_batch_records: int
+    max_inflight_bytes: int
+    recompute_interval: float
+    dead_letter_ratio: float
+    dead_letter_window: int
+    metrics_port: int = 0
+
+
+def build_app(database: Database, options: WorkerOptions) -> WorkerApp:
+    """The Faust app with its agents, timers and tasks; nothing is connected yet."""
+    app = create_app(
+        options.group,
+        brokers=options.brokers,
+        settings=TransportSettings(
+            max_inflight_bytes=options.max_inflight_bytes, max_records=options.max_batch_records
+        ),
+        on_gap=_count_gap,
+        **({"consumer_group_instance_id": options.instance} if options.instance else {}),
+    )
+    positions = Positions(database, app.progress)
+    publisher = Publisher(",".join(options.brokers), timeout=30)
+    limit = Limit(options.dead_letter_ratio, options.dead_letter_window)
+    ingest = Ingest(database, publisher, positions, limit, options.recompute_interval, options.max_batch_records)
+    add_agents(app, ingest)
+    _add_tasks(app, database, ingest, positions)
+    return app
+
+
+def work(database: Database, options: WorkerOptions, on_ready: Callable[[], None] | None = None) -> int:
+    """Run the worker until a signal, or until it decides to stop; returns the exit code (see `streams.runner`)."""
+    if options.metrics_port:
+        start_http_server(options.metrics_port, addr="127.0.0.1", registry=METRICS.registry)
+    return run_worker(build_app(database, options), on_ready=on_ready)
+
+
+def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Positions) -> None:
+    async def recompute() -> None:
+        oldest = new_run(age_seconds=ORPHAN_RUN_SECONDS)
+        await until_done("tidying up", lambda: activation.forget_older(database, oldest))
+        await ingest.recompute_forever()
+
+    _run_with(app, recompute)
+    for topic in PROJECTIONS:
+        _run_with(app, functools.partial(ingest.insert_forever, topic))
+
+    silent = False
+
+    @app.timer(TELL_SECONDS)  # type: ignore[untyped-decorator]
+    async def tell() -> None:
+        nonlocal silent
+        try:
+            await asyncio.to_thread(positions.tell)
+            silent = False
+        except DatabaseError as error:
+            if not silent:  # once an outage, not once a second
+                log.warning("telling the position: %s", error)
+            silent = True
+
+
+def _run_with(app: WorkerApp, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """A task beside the agents. Faust would only log its failure: the worker must end, for nothing is acknowledged."""
+
+    async def guarded() -> None:
+        try:
+            await work()
+        except Exception as error:
+            await app.crash(error)
+
+    app.task(guarded)
+
+
+def _count_gap(partition: Partition, expected: int, got: int) -> None:
+    METRICS.gaps.labels(partition.topic).inc()
+    log.error("%s/%d: offsets %d to %d are missing in the log", partition.topic, partition.partition, expected, got - 1)

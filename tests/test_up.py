@@ -1,0 +1,301 @@
+"""The whole system as a stranger starts it: `cakupan up`, then every promise, one by one.
+
+One start for all tests here, on free ports, in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from cakupan import wiring
+from cakupan.settings import Settings
+from events.catalogue import ACTIVATION
+from events.regions import format_code
+from tests.conftest import free_port
+from tests.support import Process, command, until
+
+DAY = "2024-06-30"
+VILLAGE = "61.01.01.2001"
+
+
+@dataclass
+class Up:
+    """A running system."""
+
+    settings: Settings
+    process: Process
+    api: httpx.Client
+
+    def get(self, path: str, **params: Any) -> Any:
+        answer = self.api.get(path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def active(self, code: str, **params: Any) -> int:
+        value: int = self.get(f"/v1/coverage/{code}", **params)["numerator"]["value"]
+        return value
+
+    def kill_child(self, name: str) -> None:
+        """SIGKILL the child of `up` that runs this command."""
+        children = psutil.Process(self.process.process.pid).children()
+        (child,) = [each for each in children if each.cmdline()[-2:] == ["cakupan", name]]
+        child.kill()
+
+
+def start(settings: Settings, log: Path, *options: str) -> Process:
+    process = Process(settings, ("up", *options), log)
+    until("cakupan is up", lambda: "Ctrl-C stops" in process.said, timeout=300, process=process)
+    return process
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    folder = tmp_path_factory.mktemp("up")
+    kafka = free_port()
+    settings = Settings(
+        kafka_bootstrap=f"127.0.0.1:{kafka}",
+        clickhouse_port=free_port(),
+        api_port=free_port(),
+        worker_metrics_port=free_port(),
+        data_dir=folder / "data",
+    )
+    process = start(settings, folder / "up.log")
+    with wiring.api_client(settings) as api:
+        yield Up(settings, process, api)
+    process.process.send_signal(signal.SIGINT)
+    assert process.process.wait(60) == 0, process.said[-2000:]
+    assert "Traceback" not in process.said
+
+
+def test_it_says_where_and_what(up: Up) -> None:
+    said = up.process.said
+    assert f"API   {up.settings.api_address}" in said
+    assert f"docs  {up.settings.api_address}/docs" in said
+    assert "43,336 active of 452,092 recorded = 9.59%" in said
+    assert "recounted from the log: right to the last event" in said
+
+
+def test_the_published_figure(up: Up) -> None:
+    answer = up.get("/v1/coverage/61.01", as_of=DAY)
+    assert answer["numerator"]["value"] == 43336
+    assert answer["denominator"]["value"] == 452092
+    assert answer["denominator"]["basis"] == "recorded"
+    assert answer["denominator"]["vintage"] == DAY
+    assert answer["denominator"]["source"]
+    assert answer["coverage"] == 0.095857
+    assert (answer["target"]["ratio"], answer["target"]["basis"]) == (0.3, "recorded")
+    assert answer["attainment"] == 0.319522
+    assert answer["missing"] == 92292
+    assert answer["data"]["position"][ACTIVATION].keys() == {"0", "1", "2", "3"}
+    assert answer["data"]["verified_up_to"][ACTIVATION]
+    assert answer["data"]["age_seconds"] < 60
+    assert answer["data"]["synthetic"] is True
+
+
+def test_the_same_over_the_population(up: Up) -> None:
+    answer = up.get("/v1/coverage/61.01", as_of=DAY, basis="population")
+    assert (answer["denominator"]["value"], answer["coverage"]) == (648037, 0.066873)
+    assert (answer["attainment"], answer["missing"]) == (0.319522, 92292)
+
+
+def children(up: Up, code: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = up.get(f"/v1/coverage/{code}/children", as_of=DAY, limit=500)["items"]
+    return items
+
+
+def test_every_route_shows_the_same_number(up: Up) -> None:
+    districts = children(up, "61.01")
+    assert len(districts) == 19
+    assert sum(each["numerator"]["value"] for each in districts) == 43336
+    villages = [each for district in districts for each in children(up, district["region"]["code"])]
+    assert len(villages) == 195
+    assert sum((each["numerator"] or {"value": 0})["value"] for each in villages) == 43336
+    (sambas,) = [each for each in children(up, "61") if each["region"]["code"] == "61.01"]
+    assert sambas["numerator"]["value"] == 43336
+    for interval in ("day", "week", "month"):
+        points = up.get("/v1/coverage/61.01/series", interval=interval, to=DAY)["points"]
+        assert points[-1]["active"] == 43336, interval
+
+
+def test_an_event_in_an_idle_system_shows_at_once(up: Up) -> None:
+    before = up.active(VILLAGE), up.active("61.01"), up.active("0")
+    done = command(up.settings, "publish", "Activated", f"domicile={VILLAGE}", "--json")
+    assert done.returncode == 0, done.stderr
+    event = json.loads(done.stdout)
+    assert event["domicile"] == VILLAGE
+    until("it shows", lambda: (up.active(VILLAGE), up.active("61.01"), up.active("0")) == tuple(n + 1 for n in before))
+    rates = up.get(f"/v1/rates/{VILLAGE}")
+    (hour,) = [each for each in rates["windows"] if each["window"] == "hour"]
+    assert hour["total"]["activated"] == 1
+
+
+def test_live_rates_are_pushed_when_they_change(up: Up) -> None:
+    with httpx.stream("GET", f"{up.settings.api_address}/v1/rates/61.01.02/live", timeout=60) as stream:
+        lines = stream.iter_lines()
+        first = _next_rates(lines)
+        command(up.settings, "publish", "Activated", "domicile=61.01.02.2001")
+        second = _next_rates(lines)
+    assert first["windows"][-1]["total"]["activated"] + 1 == second["windows"][-1]["total"]["activated"]
+
+
+def _next_rates(lines: Iterator[str]) -> dict[str, Any]:
+    for line in lines:
+        if line.startswith("data:"):
+            loaded: dict[str, Any] = json.loads(line.removeprefix("data:"))
+            return loaded
+    raise AssertionError("the stream ended")
+
+
+RECORDS = """activated_at,domicile,subject_id,source
+2026-01-05,61.01.01.2001,0f8fad5b-d9cb-469f-a165-70867728950e,dukcapil-61.01
+2026-01-05T09:00:00+07:00,61.01.02.2001,7c9e6679-7425-40de-944b-e07fc1f90ae7,dukcapil-61.01
+2026-01-05,61.01.02.2001,6101014502990001,dukcapil-61.01
+2026-01-05,61.01.99.2001,7c9e6679-7425-40de-944b-e07fc1f90ae8,dukcapil-61.01
+"""
+
+
+def test_importing_a_file_three_times_counts_it_once(up: Up, tmp_path: Path) -> None:
+    file = tmp_path / "records.csv"
+    file.write_text(RECORDS)
+    before = up.active("61.01")
+    dry = command(up.settings, "import", str(file), "--dry-run")
+    assert "2 would be published, 2 refused" in dry.stdout
+    for _ in range(3):
+        done = command(up.settings, "import", str(file), "--json")
+        assert done.returncode == 1
+        report = json.loads(done.stdout)
+        assert (report["lines"], report["published"]) == (4, 2)
+        assert [each["line"] for each in report["refused"]] == [4, 5]
+        assert "6101014502990001" not in done.stdout + done.stderr
+        until("both count", lambda: up.active("61.01") == before + 2)
+    assert command(up.settings, "verify").returncode == 0
+
+
+def test_killed_and_started_again_the_numbers_are_the_same(up: Up) -> None:
+    numbers = [up.active(code) for code in ("0", "61", "61.01", VILLAGE)]
+    up.kill_child("worker")
+    command(up.settings, "publish", "Activated", f"domicile={VILLAGE}")
+    # A village is written before its nation: for some milliseconds the one is ahead of the other.
+    codes = ("0", "61", "61.01", VILLAGE)
+    more = [each + 1 for each in numbers]
+    until("it is started again and counts", lambda: [up.active(code) for code in codes] == more)
+    up.kill_child("serve")
+    until("the API is back", lambda: _answers(up), timeout=60)
+    assert command(up.settings, "verify").returncode == 0
+
+
+def _answers(up: Up) -> bool:
+    try:
+        return up.api.get("/health/ready").is_success
+    except httpx.HTTPError:
+        return False
+
+
+def test_verify_finds_a_row_changed_by_hand(up: Up) -> None:
+    database = wiring.database(up.settings)
+    (row,) = database.rows("SELECT region, day FROM coverage_day WHERE region > 1000000 AND active_change = 3 LIMIT 1")
+    place = f"WHERE region = {row['region']} AND day = '{row['day']}'"
+    changes = {
+        f"coverage_day UPDATE active_change = active_change {{}} 1 {place}": (row["region"], row["day"]),
+        "denominator UPDATE value = value {} 1 WHERE region = 6101 AND basis = 'recorded'": (6101, DAY),
+    }
+    for change, (region, day) in changes.items():
+        database.run(f"ALTER TABLE {change.format('+')} SETTINGS mutations_sync = 1")
+        done = command(up.settings, "verify")
+        database.run(f"ALTER TABLE {change.format('-')} SETTINGS mutations_sync = 1")
+        assert done.returncode == 1
+        assert f"region {format_code(region)}, day {day}" in done.stdout
+    done = command(up.settings, "verify", "--json")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["verified"] is True
+
+
+def test_a_confluent_consumer_reads_with_the_schemas_served(up: Up) -> None:
+    registry = SchemaRegistryClient({"url": up.settings.api_address})
+    read = AvroDeserializer(registry)
+    consumer = Consumer(
+        {"bootstrap.servers": up.settings.kafka_bootstrap, "group.id": "other", "enable.auto.commit": False}
+    )
+    consumer.assign([TopicPartition(ACTIVATION, 0, 0)])
+    messages: list[Any] = []
+    while len(messages) < 500:
+        messages += consumer.consume(500, timeout=5)
+    consumer.close()
+    for message in messages:
+        value = read(message.value(), SerializationContext(ACTIVATION, MessageField.VALUE))
+        assert isinstance(value, dict)
+        assert value["source"].startswith("synthetic/")
+
+
+def test_kcat_reads_the_topics(up: Up) -> None:
+    kcat = shutil.which("kcat")
+    assert kcat, "kcat is needed for this test: apt-get install kcat (`make test` does it where it may)"
+    command_line = [kcat, "-b", up.settings.kafka_bootstrap, "-C", "-t", ACTIVATION, "-p", "0", "-o", "0", "-c", "5"]
+    done = subprocess.run([*command_line, "-e", "-f", "%k %S %o\n"], capture_output=True, check=True, timeout=60)
+    assert done.stdout.count(b"\n") >= 5
+
+
+def test_status_and_doctor(up: Up) -> None:
+    status = json.loads(command(up.settings, "status", "--json").stdout)
+    assert status["ready"] is True
+    assert {each["lag"] for each in status["freshness"]["partitions"]} == {0}
+    doctor = command(up.settings, "doctor", "--json")
+    assert doctor.returncode == 0, doctor.stdout
+    assert {each["state"] for each in json.loads(doctor.stdout)["findings"]} == {"ok"}
+
+
+def test_a_second_up_says_that_the_port_is_taken(up: Up) -> None:
+    done = command(up.settings, "up")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert re.search(rf"port {up.settings.api_port}\b.*in use|{up.settings.api_port}.*taken", done.stderr), done.stderr
+
+
+def test_the_worker_shows_its_metrics(up: Up) -> None:
+    text = httpx.get(f"http://127.0.0.1:{up.settings.worker_metrics_port}/metrics").text
+    assert "cakupan_events_total" in text
+    assert "cakupan_lag_events" in text
+    assert "cakupan_" in up.api.get("/metrics").text
+
+
+def test_a_second_start_loads_nothing_again(tmp_path: Path) -> None:
+    settings = Settings(
+        kafka_bootstrap=f"127.0.0.1:{free_port()}",
+        clickhouse_port=free_port(),
+        api_port=free_port(),
+        worker_metrics_port=0,
+        data_dir=tmp_path / "data",
+    )
+    for round_ in range(2):
+        process = start(settings, tmp_path / f"{round_}.log", "--no-scenario")
+        with wiring.api_client(settings) as api:
+            if round_ == 0:
+                assert api.get("/v1/coverage/61.01").json()["numerator"] is None
+                command(settings, "publish", "Activated", f"domicile={VILLAGE}")
+            until("the event counts", lambda: _value(api) == 1)
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(60) == 0
+        assert "Traceback" not in process.said
+        time.sleep(0.5)
+
+
+def _value(api: httpx.Client) -> int | None:
+    numerator = api.get("/v1/coverage/61.01").json()["numerator"]
+    return None if numerator is None else int(numerator["value"])
