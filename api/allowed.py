@@ -1,0 +1,35 @@
+"""What each parameter may be, in words: for errors and for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MAX_LIMIT = 1000
+MAX_OFFSET = 100_000
+MAX_POINTS = 4000
+
+ALLOWED = {
+    "code": "a code of the register such as 61, 61.01, 61.01.01 or 61.01.01.2001; 0 is the nation",
+    "as_of": "a day such as 2024-06-30",
+    "basis": "recorded, wajib_ktp, holders or population",
+    "estimate": "true or false",
+    "sort": "coverage, numerator, missing or name",
+    "order": "asc or desc",
+    "limit": f"a whole number from 1 to {MAX_LIMIT}",
+    "offset": f"a whole number from 0 to {MAX_OFFSET}",
+    "interval": "day, week or month",
+    "from": "a day such as 2024-01-01, not after `to`",
+    "to": "a day such as 2024-06-30, not before `from`",
+    "at": "a time with its zone such as 2024-06-30T10:00:00+07:00",
+}
+
+
+def allowed_here(scope: Mapping[str, Any]) -> str:
+    """Names of the query parameters that the matched route takes."""
+    dependant = getattr(scope.get("route"), "dependant", None)
+    names: list[str] = []
+    for each in getattr(dependant, "query_params", ()):
+        fields = getattr(each.field_info.annotation, "model_fields", None)
+        names += [f.alias or n for n, f in fields.items()] if fields else [each.alias]
+    return ", ".join(names) or "none"

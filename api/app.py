@@ -1,0 +1,60 @@
+"""The app, wired in one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+
+from api import middleware, models, problems
+from api.context import Context
+from api.documentation import DESCRIPTION, document
+from api.live import Hub
+from api.log_state import LogState
+from api.metrics import ApiMetrics
+from api.options import ApiOptions
+from api.rates import rates
+from api.routes import coverage, freshness, health, regions, registry
+from api.routes import rates as rates_routes
+from events.regions import Region
+from projections.clickhouse import Database
+
+# FastAPI's own spans are opened before any middleware and hold the address as it was sent: they would carry out what
+# RefusePersonalData keeps in. Metrics are in `api.metrics`.
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
+def create_app(
+    database: Database, options: ApiOptions | None = None, kafka_probe: Callable[[], None] | None = None
+) -> FastAPI:
+    """The API over one database. `kafka_probe` raises, naming the address, where Kafka is away; None: not asked.
+
+    Opens nothing by itself: ClickHouse may be away now and come later.
+    """
+    options = options or ApiOptions()
+    metrics = ApiMetrics()
+    log_state = LogState(database, options.clock)
+
+    def look(region: Region) -> models.RatesAnswer:
+        now = options.clock()
+        return rates(database, log_state, region, now, now)
+
+    hub = Hub(look, options, metrics.listeners.set)
+    app = FastAPI(title="Cakupan", version="1", description=DESCRIPTION, redirect_slashes=False, telemetry=NO_TELEMETRY)
+    app.state.context = Context(database, options, kafka_probe, log_state, hub, metrics)
+    problems.install(app, options.clickhouse_setting)
+    for noun in (regions, coverage, rates_routes, freshness, health):
+        app.include_router(noun.router)
+    registry.install(app)
+    # The last one added stands first.
+    app.add_middleware(middleware.RefusePersonalData)
+    app.add_middleware(middleware.Measure, metrics=metrics)
+    document(app)
+    return app

@@ -1,0 +1,35 @@
+"""What a route works with, made once by `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.live import Hub
+from api.log_state import LogState
+from api.metrics import ApiMetrics
+from api.options import ApiOptions
+from projections.clickhouse import Database
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of one app. `kafka_probe` raises where Kafka is away; None: not asked."""
+
+    database: Database
+    options: ApiOptions
+    kafka_probe: Callable[[], None] | None
+    log_state: LogState
+    hub: Hub
+    metrics: ApiMetrics
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(_context)]

@@ -1,0 +1,206 @@
+"""The coverage contract, pure: from what was read to figures, each given or named as absent with its reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeVar
+
+from api import models
+from api.parameters import Basis
+from events import regions
+from events.regions import Region
+from projections.answers import Reference
+from projections.answers import Target as StoredTarget
+
+FUTURE = "as_of is in the future"
+UNHEARD = "no events and no source reports for this region"
+ESTIMATE_ONLY = "only an estimate exists; ask for it with estimate=true"
+DEFAULT_BASIS: Basis = "recorded"
+PLACES = 6
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A figure that can't be given, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question about coverage. `basis` None: the target's. `today`: the day in western Indonesia."""
+
+    as_of: dt.date
+    today: dt.date
+    basis: Basis | None = None
+    estimate: bool = False
+
+    @property
+    def in_future(self) -> bool:
+        return self.as_of > self.today
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was read: active people by region (those that events named), regions that sources speak for, reference."""
+
+    active: Mapping[int, int]
+    spoken_for: Set[int]
+    reference: Reference
+
+
+def figures(region: Region, asked: Asked, facts: Facts) -> models.Figures:
+    """The figures of one region."""
+    if asked.in_future:
+        return _all_missing(region, asked, FUTURE)
+    target = target_of(region, asked, facts.reference)
+    basis = basis_of(target, asked)
+    numerator = numerator_of(region, facts)
+    denominator = denominator_of(region, basis, asked, facts.reference)
+    coverage = _ratio(numerator, denominator)
+    attainment, missing = _against(target, region, numerator, asked, facts.reference)
+    given = {
+        "numerator": numerator,
+        "denominator": denominator,
+        "coverage": coverage,
+        "target": target,
+        "attainment": attainment,
+        "missing": missing,
+    }
+    return models.Figures(
+        region=models.RegionName.of(region),
+        as_of=asked.as_of,
+        basis=basis,
+        numerator=_given(numerator),
+        denominator=_given(denominator),
+        coverage=_given(coverage),
+        target=_given(target),
+        attainment=_given(attainment),
+        missing=_given(missing),
+        absent=[models.Absent(field=k, reason=v.reason) for k, v in given.items() if isinstance(v, Missing)],
+    )
+
+
+def on_one_basis(region: Region, asked: Asked, facts: Facts) -> Asked:
+    """The same question with the basis settled: what is asked of regions side by side is asked on one basis."""
+    if asked.in_future:
+        return asked
+    return replace(asked, basis=basis_of(target_of(region, asked, facts.reference), asked))
+
+
+def _all_missing(region: Region, asked: Asked, reason: str) -> models.Figures:
+    fields = ("numerator", "denominator", "coverage", "target", "attainment", "missing")
+    return models.Figures(
+        region=models.RegionName.of(region),
+        as_of=asked.as_of,
+        basis=asked.basis,
+        numerator=None,
+        denominator=None,
+        coverage=None,
+        target=None,
+        attainment=None,
+        missing=None,
+        absent=[models.Absent(field=name, reason=reason) for name in fields],
+    )
+
+
+def numerator_of(region: Region, facts: Facts) -> models.Numerator | Missing:
+    """People, 0 only where events or a source speak for the region, one above it or one within it."""
+    if region.number in facts.active:
+        return models.Numerator(value=facts.active[region.number])
+    return models.Numerator(value=0) if heard(region.number, facts.spoken_for) else Missing(UNHEARD)
+
+
+def heard(number: int, spoken_for: Set[int]) -> bool:
+    """Whether a source speaks for the region, one above it or one within it."""
+    if not spoken_for.isdisjoint(regions.ancestors_of(number)):
+        return True
+    return any(number in regions.ancestors_of(each) for each in spoken_for)
+
+
+def target_of(region: Region, asked: Asked, reference: Reference) -> models.Target | Missing:
+    """The region's own target, else that of the nearest region above it."""
+    for number in regions.ancestors_of(region.number):
+        if stored := reference.targets.get(number):
+            return _target(stored)
+    return Missing(f"no target holds on {asked.as_of} for this region or one above it")
+
+
+def basis_of(target: models.Target | Missing, asked: Asked) -> Basis:
+    if asked.basis is not None:
+        return asked.basis
+    return DEFAULT_BASIS if isinstance(target, Missing) else target.basis
+
+
+def denominator_of(region: Region, basis: Basis, asked: Asked, reference: Reference) -> models.Denominator | Missing:
+    """The latest published vintage; where none applies, an estimate if it was asked for."""
+    published = reference.denominators.get((region.number, basis, False))
+    estimate = reference.denominators.get((region.number, basis, True))
+    usable = [published, estimate] if asked.estimate else [published]
+    for each in usable:
+        if each is not None and each.value is not None and each.vintage is not None:
+            return models.Denominator(
+                value=each.value,
+                basis=basis,
+                vintage=each.vintage,
+                estimated=bool(each.method),
+                source=each.source,
+                method=each.method or None,
+            )
+    if estimate is not None and estimate.value is not None:
+        return Missing(ESTIMATE_ONLY)
+    if firsts := [each.first for each in usable if each is not None]:
+        return Missing(f"as_of is before the first denominator on this basis, {min(firsts)}")
+    return Missing(f"no denominator published for this level on basis {basis}")
+
+
+def _against(
+    target: models.Target | Missing,
+    region: Region,
+    numerator: models.Numerator | Missing,
+    asked: Asked,
+    reference: Reference,
+) -> tuple[float | Missing, int | Missing]:
+    """Attainment and people missing: always on the target's own basis, whatever basis was asked for."""
+    if isinstance(numerator, Missing):
+        return numerator, numerator
+    if isinstance(target, Missing):
+        return target, target
+    denominator = denominator_of(region, target.basis, asked, reference)
+    if isinstance(denominator, Missing):
+        reason = Missing(f"on the target's basis, {target.basis}: {denominator.reason}")
+        return reason, reason
+    wanted = Fraction(str(target.ratio)) * denominator.value
+    return _rounded(numerator.value / wanted), math.ceil(wanted) - numerator.value
+
+
+def _ratio(numerator: models.Numerator | Missing, denominator: models.Denominator | Missing) -> float | Missing:
+    if isinstance(numerator, Missing):
+        return numerator
+    if isinstance(denominator, Missing):
+        return denominator
+    return _rounded(Fraction(numerator.value, denominator.value))
+
+
+def _rounded(exact: Fraction) -> float:
+    return float(round(exact, PLACES))
+
+
+def _given(figure: T | Missing) -> T | None:
+    return None if isinstance(figure, Missing) else figure
+
+
+def _target(stored: StoredTarget) -> models.Target:
+    return models.Target(
+        ratio=stored.ratio,
+        basis=stored.basis,
+        valid_from=stored.valid_from,
+        valid_to=stored.valid_to,
+        source=stored.source,
+        region=regions.format_code(stored.region),
+    )

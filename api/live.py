@@ -1,0 +1,217 @@
+"""Live streams: one look at the numbers for all who listen to a region, pushed when they change.
+
+Hub        all feeds; closes them when the server stops
+Feed       one region, looked at every so often while somebody listens
+Listener   one open stream; holds the latest message only, so a slow reader never builds a queue
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+import anyio
+from fastapi import Response
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from api import models, problems
+from api.options import ApiOptions
+from api.problems import Problem
+from events.regions import Region
+from projections.errors import QueryFailed, Unavailable
+
+log = logging.getLogger("cakupan.api")
+
+MEDIA_TYPE = "text/event-stream"
+HEARTBEAT = ": still here\n\n"
+RECONNECT_MS = 2000
+POLLING_THREADS = 4
+
+Look = Callable[[Region], models.RatesAnswer]
+
+
+@dataclass(frozen=True)
+class Message:
+    """An event of a stream. Two with the same `numbers` say the same, whatever the time."""
+
+    event: str
+    numbers: object
+    data: str
+    problem: Problem | None = None
+
+    def lines(self) -> str:
+        return f"event: {self.event}\ndata: {self.data}\n\n"
+
+
+class Listener:
+    """One open stream."""
+
+    def __init__(self) -> None:
+        self._latest: Message | None = None
+        self._closed = False
+        self._news = asyncio.Event()
+
+    def push(self, message: Message) -> None:
+        self._latest = message
+        self._news.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._news.set()
+
+    async def next(self) -> Message | None:
+        """The latest message not yet taken; None at the end."""
+        await self._news.wait()
+        self._news.clear()
+        message, self._latest = self._latest, None
+        if self._closed:
+            self._news.set()
+            return None
+        return message
+
+
+class Feed:
+    """One region's numbers. Looks while it has listeners, and ends with the last."""
+
+    def __init__(self, region: Region, look: Look, options: ApiOptions, threads: anyio.CapacityLimiter) -> None:
+        self.listeners: set[Listener] = set()
+        self._region = region
+        self._look = look
+        self._options = options
+        self._threads = threads
+        self._last: Message | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def join(self, listener: Listener) -> None:
+        self.listeners.add(listener)
+        if self._last is not None:
+            listener.push(self._last)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def leave(self, listener: Listener) -> None:
+        self.listeners.discard(listener)
+        if not self.listeners and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            message = await self._ask()
+            if self._last is None or message.numbers != self._last.numbers:
+                self._last = message
+                for each in self.listeners:
+                    each.push(message)
+            await asyncio.sleep(self._options.poll_seconds)
+
+    async def _ask(self) -> Message:
+        try:
+            answer = await anyio.to_thread.run_sync(
+                self._look, self._region, abandon_on_cancel=True, limiter=self._threads
+            )
+        except Unavailable as error:
+            return _trouble(problems.clickhouse_away(error, self._options.clickhouse_setting))
+        except QueryFailed as error:
+            return _trouble(problems.query_refused(error))
+        except Exception:  # the stream says so and goes on: a dead poller would look like quiet numbers
+            log.exception("a look at live rates failed")
+            return _trouble(problems.internal())
+        numbers = [(each.total, each.channels) for each in answer.windows]
+        return Message("rates", (numbers, answer.absent), answer.model_dump_json(by_alias=True))
+
+
+def _trouble(problem: Problem) -> Message:
+    return Message("problem", problem.body["type"], json.dumps(problem.body), problem)
+
+
+class Hub:
+    """All feeds of one app. Used from the server's event loop alone."""
+
+    def __init__(self, look: Look, options: ApiOptions, on_count: Callable[[int], None]) -> None:
+        self._look = look
+        self._options = options
+        self._on_count = on_count
+        self._feeds: dict[int, Feed] = {}
+        self._threads: anyio.CapacityLimiter | None = None
+        self._closed = False
+
+    @property
+    def count(self) -> int:
+        """Open streams."""
+        return sum(len(feed.listeners) for feed in self._feeds.values())
+
+    @contextlib.contextmanager
+    def listening(self, region: Region) -> Iterator[Listener]:
+        """A listener while the block runs. Raises Problem (503) when full or closing."""
+        if self._closed or self.count >= self._options.live_listeners:
+            detail = "the API is stopping" if self._closed else "no more live streams can be opened now"
+            raise problems.Away([{"name": "live", "detail": detail}])
+        feed = self._feed(region)
+        listener = Listener()
+        feed.join(listener)
+        self._on_count(self.count)
+        try:
+            yield listener
+        finally:
+            feed.leave(listener)
+            if not feed.listeners:
+                self._feeds.pop(region.number, None)
+            self._on_count(self.count)
+
+    def close(self) -> None:
+        """End every stream, and open none again."""
+        self._closed = True
+        for feed in self._feeds.values():
+            for listener in feed.listeners:
+                listener.close()
+
+    def _feed(self, region: Region) -> Feed:
+        if self._threads is None:
+            self._threads = anyio.CapacityLimiter(POLLING_THREADS)
+        if region.number not in self._feeds:
+            self._feeds[region.number] = Feed(region, self._look, self._options, self._threads)
+        return self._feeds[region.number]
+
+
+class LiveResponse(Response):
+    """A stream of a region's rates; or the problem, where even the first look fails."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, hub: Hub, region: Region, heartbeat_seconds: float) -> None:
+        super().__init__()
+        self._hub = hub
+        self._region = region
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._hub.listening(self._region) as listener:
+            first = await listener.next()
+            response = self._begin(first, listener)
+            await response(scope, receive, send)
+
+    def _begin(self, first: Message | None, listener: Listener) -> Response:
+        if first is None:
+            return problems.respond(problems.Away([{"name": "live", "detail": "the API is stopping"}]))
+        if first.problem is not None:
+            return problems.respond(first.problem)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._lines(first, listener), headers=headers, media_type=MEDIA_TYPE)
+
+    async def _lines(self, first: Message, listener: Listener) -> AsyncIterator[str]:
+        yield f"retry: {RECONNECT_MS}\n{first.lines()}"
+        while True:
+            try:
+                async with asyncio.timeout(self._heartbeat_seconds):
+                    message = await listener.next()
+            except TimeoutError:
+                yield HEARTBEAT
+                continue
+            if message is None:
+                return
+            yield message.lines()

@@ -1,0 +1,106 @@
+"""Where the answers stand in the log, how old that is, and whether any of it was generated."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from api import models
+from projections import answers
+from projections.answers import LogPlace, Place
+from projections.clickhouse import Database
+
+NEVER_REPORTED = "no worker has reported yet"
+NOT_VERIFIED = "not verified yet"
+# The look for generated events may read a long column: it takes at most this share of the time.
+SCAN_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The `data` of an answer, and what is absent of it."""
+
+    place: LogPlace
+    data: models.Data
+    absent: list[models.Absent]
+
+
+class LogState:
+    """Asks where the answers stand. `read` is one query; ask it before the numbers that it is to speak for."""
+
+    def __init__(self, database: Database, clock: Callable[[], dt.datetime]) -> None:
+        self._database = database
+        self._clock = clock
+        self._synthetic = Remembered(lambda: answers.synthetic(database))
+
+    def read(self) -> Standing:
+        """Raises DatabaseError."""
+        place = answers.log_place(self._database)
+        age = age_seconds(place.taken, self._clock())
+        absent = []
+        if age is None:
+            absent += [
+                models.Absent(field=f"data.{name}", reason=NEVER_REPORTED) for name in ("position", "age_seconds")
+            ]
+        if not place.verified:
+            absent.append(models.Absent(field="data.verified_up_to", reason=NOT_VERIFIED))
+        data = models.Data(
+            position=offsets(place.taken),
+            age_seconds=age,
+            verified_up_to=offsets(place.verified),
+            synthetic=self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken)),
+        )
+        return Standing(place, data, absent)
+
+
+class Remembered:
+    """A yes or no about the log: a yes stays, a no is looked up again where the log has moved on."""
+
+    def __init__(self, look: Callable[[], bool], ticks: Callable[[], float] = time.monotonic) -> None:
+        self._look = look
+        self._ticks = ticks
+        self._lock = threading.Lock()
+        self._known = False
+        self._found = False
+        self._at: Hashable = None
+        self._not_before = 0.0
+
+    def at(self, position: Hashable) -> bool:
+        """The answer at this position of the log, or while another thread looks, the last one."""
+        if self._found or not self._lock.acquire(blocking=not self._known):
+            return self._found
+        try:
+            if not self._known or (position != self._at and self._ticks() >= self._not_before):
+                self._look_again(position)
+            return self._found
+        finally:
+            self._lock.release()
+
+    def _look_again(self, position: Hashable) -> None:
+        begun = self._ticks()
+        self._found = self._look()
+        took = self._ticks() - begun
+        self._known, self._at, self._not_before = True, position, begun + took / SCAN_SHARE
+
+
+def offsets(places: Sequence[Place]) -> models.Offsets:
+    """{topic: {partition: offset}}."""
+    found: models.Offsets = {}
+    for each in places:
+        found.setdefault(each.topic, {})[str(each.partition)] = each.next
+    return found
+
+
+def age_seconds(taken: Sequence[Place], now: dt.datetime) -> float | None:
+    """How old the answers are: since the worker found the log's end, or, where it lags, since the last record taken in.
+
+    None where no worker has reported.
+    """
+    if not taken:
+        return None
+    lagging = [each.record_at for each in taken if not each.caught_up]
+    oldest = min(lagging) if lagging else min(each.checked_at for each in taken)
+    return max(round((now - oldest).total_seconds(), 3), 0.0)

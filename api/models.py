@@ -1,0 +1,430 @@
+"""The shapes of the answers, with examples that the tests run. Counts are people; shares are ratios (0.3 is 30 %)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.parameters import Basis, Interval, Sort
+from events.regions import Level, Region
+
+NUMERATOR = "people with an active IKD, by domicile"
+Offsets = dict[str, dict[str, int]]
+
+
+class Model(BaseModel):
+    """An answer or a part of one."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+def _example(**example: Any) -> ConfigDict:
+    return ConfigDict(frozen=True, populate_by_name=True, json_schema_extra={"examples": [example]})
+
+
+class RegionName(Model):
+    """A region. Codes are Kemendagri's with dots; `0` is the nation."""
+
+    code: str
+    name: str
+    level: Level
+
+    @classmethod
+    def of(cls, region: Region) -> RegionName:
+        return cls(code=region.code, name=region.name, level=region.level)
+
+
+_INDONESIA = {"code": "0", "name": "Indonesia", "level": "nation"}
+_KALBAR = {"code": "61", "name": "Kalimantan Barat", "level": "province"}
+_SAMBAS = {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"}
+
+
+class RegionAnswer(RegionName):
+    """A region, the regions above it (nearest first) and how many are directly below it."""
+
+    model_config = _example(**_SAMBAS, parents=[_KALBAR, _INDONESIA], children=19)
+
+    parents: list[RegionName]
+    children: int
+
+
+class RegionChildren(Model):
+    """The regions directly below one, by code."""
+
+    model_config = _example(
+        region=_SAMBAS,
+        total=19,
+        limit=1,
+        offset=0,
+        items=[{"code": "61.01.01", "name": "Sambas", "level": "district"}],
+    )
+
+    region: RegionName
+    total: int
+    limit: int
+    offset: int
+    items: list[RegionName]
+
+
+class Absent(Model):
+    """A figure that can't be given honestly: its field, and why. The field itself is null (or empty), never 0."""
+
+    field: str
+    reason: str
+
+
+class Numerator(Model):
+    """A count of people."""
+
+    value: int
+    definition: str = NUMERATOR
+
+
+class Denominator(Model):
+    """What is divided by: people on a basis, as counted on the day `vintage`. An estimate names its `method`."""
+
+    value: int
+    basis: Basis
+    vintage: dt.date
+    estimated: bool
+    source: str
+    method: str | None = None
+
+
+class Target(Model):
+    """The share of `basis` that should be active; set for `region`, which is the one asked for or one above it."""
+
+    ratio: float
+    basis: Basis
+    valid_from: dt.date
+    valid_to: dt.date | None
+    source: str
+    region: str
+
+
+class Data(Model):
+    """What the answer rests on. `position`: the log up to these offsets (not included) is in it. `synthetic`: some of
+    it was generated."""
+
+    position: Offsets
+    age_seconds: float | None
+    verified_up_to: Offsets
+    synthetic: bool
+
+
+_DATA = {
+    "position": {"ikd.activation.v1": {"0": 12345}},
+    "age_seconds": 0.2,
+    "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
+    "synthetic": True,
+}
+_FIGURES = {
+    "region": _SAMBAS,
+    "as_of": "2024-06-30",
+    "basis": "recorded",
+    "numerator": {"value": 43336, "definition": NUMERATOR},
+    "denominator": {
+        "value": 452092,
+        "basis": "recorded",
+        "vintage": "2024-06-30",
+        "estimated": False,
+        "source": "Dukcapil Sambas, first half of 2024 (insidepontianak.com/sambas/34597)",
+        "method": None,
+    },
+    "coverage": 0.095857,
+    "target": {
+        "ratio": 0.3,
+        "basis": "recorded",
+        "valid_from": "2024-01-01",
+        "valid_to": "2024-12-31",
+        "source": "Dukcapil Sambas: 30 % of people recorded",
+        "region": "61.01",
+    },
+    "attainment": 0.319522,
+    "missing": 92292,
+    "suppressed": False,
+    "absent": [],
+}
+
+
+class Figures(Model):
+    """How far IKD has reached in a region at the end of a day.
+
+    `coverage` is numerator / denominator on the basis asked for. `attainment` is numerator / (target x denominator) and
+    `missing` the target in people, rounded up, less the numerator, both always on the target's own basis. Ratios are
+    rounded to six places and never clamped; `missing` may be negative.
+    """
+
+    region: RegionName
+    as_of: dt.date
+    basis: Basis | None
+    numerator: Numerator | None
+    denominator: Denominator | None
+    coverage: float | None
+    target: Target | None
+    attainment: float | None
+    missing: int | None
+    suppressed: bool = False
+    absent: list[Absent]
+
+
+class CoverageAnswer(Figures):
+    """Figures, and the data that they rest on."""
+
+    model_config = _example(**_FIGURES, data=_DATA)
+
+    data: Data
+
+
+class CoverageChildren(Model):
+    """The regions directly below one, ranked; what is absent comes last. All on one basis, so that they compare."""
+
+    model_config = _example(
+        region=_KALBAR,
+        as_of="2024-06-30",
+        basis="recorded",
+        numerator={"value": 43336, "definition": NUMERATOR},
+        sort="numerator",
+        order="desc",
+        total=14,
+        limit=1,
+        offset=0,
+        items=[_FIGURES],
+        absent=[],
+        data=_DATA,
+    )
+
+    region: RegionName
+    as_of: dt.date
+    basis: Basis | None
+    numerator: Numerator | None = Field(description="Of the region itself: what its children add up to.")
+    sort: Sort
+    order: Literal["asc", "desc"]
+    total: int
+    limit: int
+    offset: int
+    items: list[Figures]
+    absent: list[Absent]
+    data: Data
+
+
+class Point(Model):
+    """A period, both days included. `active` is at its end; the rest happened in it and adds up:
+    active_change = activated - deactivated + moved_in - moved_out."""
+
+    start: dt.date
+    end: dt.date
+    active: int
+    active_change: int
+    activated: int
+    deactivated: int
+    moved_in: int
+    moved_out: int
+
+
+class SeriesAnswer(Model):
+    """Period after period without a gap. The first and the last may be cut by the days asked for."""
+
+    model_config = _example(
+        **{"region": _SAMBAS, "interval": "month", "from": "2024-06-01", "to": "2024-06-30"},
+        points=[
+            {
+                "start": "2024-06-01",
+                "end": "2024-06-30",
+                "active": 43336,
+                "active_change": 1204,
+                "activated": 1250,
+                "deactivated": 41,
+                "moved_in": 12,
+                "moved_out": 17,
+            }
+        ],
+        absent=[],
+        data=_DATA,
+    )
+
+    region: RegionName
+    interval: Interval
+    first: dt.date | None = Field(alias="from")
+    last: dt.date | None = Field(alias="to")
+    points: list[Point]
+    absent: list[Absent]
+    data: Data
+
+
+class Counts(Model):
+    """Events of a window."""
+
+    events: int = 0
+    registered: int = 0
+    activated: int = 0
+    failed: int = 0
+    deactivated: int = 0
+
+
+class Window(Model):
+    """Whole minutes from a time up to another. `total` is null where nothing is known."""
+
+    window: Literal["minute", "hour", "day"]
+    start: dt.datetime = Field(alias="from")
+    end: dt.datetime = Field(alias="to")
+    total: Counts | None
+    channels: dict[str, Counts]
+
+
+_FIVE = {"events": 5, "registered": 1, "activated": 3, "failed": 1, "deactivated": 0}
+
+
+class RatesAnswer(Model):
+    """Events of the people who live in a region, by when they happened: last minute, hour and day before `at`."""
+
+    model_config = _example(
+        region=_SAMBAS,
+        at="2024-06-30T03:00:30Z",
+        windows=[
+            {
+                "window": name,
+                "from": begin,
+                "to": "2024-06-30T03:01:00Z",
+                "total": _FIVE,
+                "channels": {"office": _FIVE},
+            }
+            for name, begin in (
+                ("minute", "2024-06-30T03:00:00Z"),
+                ("hour", "2024-06-30T02:01:00Z"),
+                ("day", "2024-06-29T03:01:00Z"),
+            )
+        ],
+        absent=[],
+        data=_DATA,
+    )
+
+    region: RegionName
+    at: dt.datetime
+    windows: list[Window]
+    absent: list[Absent]
+    data: Data
+
+
+class PartitionPlace(Model):
+    """A partition: `position` is the first offset not yet in the answers, `head` where the log ended at `checked_at`,
+    `record_at` the time of the last record taken in."""
+
+    topic: str
+    partition: int
+    position: int
+    head: int
+    lag: int
+    record_at: dt.datetime
+    checked_at: dt.datetime
+
+
+class SourcePlace(Model):
+    """A source's last report. `silence_seconds`: since then. It has sent everything that happened until
+    `complete_until`."""
+
+    source: str
+    regions: list[str]
+    reported_at: dt.datetime
+    complete_until: dt.datetime
+    events_sent: int
+    silence_seconds: float
+
+
+class FreshnessAnswer(Model):
+    """How fresh the answers are, by partition of the log and by source."""
+
+    model_config = _example(
+        data=_DATA,
+        partitions=[
+            {
+                "topic": "ikd.activation.v1",
+                "partition": 0,
+                "position": 12345,
+                "head": 12345,
+                "lag": 0,
+                "record_at": "2024-06-30T10:00:00Z",
+                "checked_at": "2024-06-30T10:00:05Z",
+            }
+        ],
+        sources=[
+            {
+                "source": "dukcapil-61.01",
+                "regions": ["61.01"],
+                "reported_at": "2024-06-30T10:00:00Z",
+                "complete_until": "2024-06-30T09:59:00Z",
+                "events_sent": 268114,
+                "silence_seconds": 5.2,
+            }
+        ],
+        absent=[],
+    )
+
+    data: Data
+    partitions: list[PartitionPlace]
+    sources: list[SourcePlace]
+    absent: list[Absent]
+
+
+class Alive(Model):
+    """The process is up."""
+
+    model_config = _example(status="live")
+
+    status: Literal["live"] = "live"
+
+
+class Check(Model):
+    """A part that answers need."""
+
+    name: str
+    detail: str
+
+
+class Ready(Model):
+    """Everything that answers need is there."""
+
+    model_config = _example(
+        status="ready",
+        checks=[{"name": "clickhouse", "detail": "answers at 127.0.0.1:19000"}],
+    )
+
+    status: Literal["ready"] = "ready"
+    checks: list[Check]
+
+
+class BadPart(Model):
+    """A parameter that is wrong, and what it may be. Its value is not repeated: it may be personal data."""
+
+    name: str
+    where: str = Field(alias="in")
+    reason: str
+    allowed: str
+
+
+class ProblemAnswer(Model):
+    """An error (RFC 9457)."""
+
+    model_config = _example(
+        type="urn:cakupan:problem:bad-parameter",
+        title="Unprocessable Content",
+        status=422,
+        detail="as_of: must be a day such as 2024-06-30",
+        parameters=[
+            {
+                "name": "as_of",
+                "in": "query",
+                "reason": "must be a day such as 2024-06-30",
+                "allowed": "a day such as 2024-06-30",
+            }
+        ],
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    parameters: list[BadPart] = []
+    away: list[Check] = []

@@ -1,0 +1,36 @@
+"""Rates: events of the last minute, hour and day, once or as they change."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api import models
+from api.answering import respond
+from api.context import Ctx
+from api.live import MEDIA_TYPE, LiveResponse
+from api.parameters import NothingQ, RatesQ, RegionInPath
+from api.rates import rates
+
+router = APIRouter(tags=["rates"])
+
+
+@router.get("/v1/rates/{code}", response_model=models.RatesAnswer, summary="Events of the last minute, hour and day")
+def once(region: RegionInPath, query: RatesQ, context: Ctx) -> Response:
+    """Events of the people who live in a region, in total and by channel, by when they happened.
+
+    Windows are whole minutes and end with the minute that `at` lies in.
+    """
+    now = context.options.clock()
+    return respond(rates(context.database, context.log_state, region, query.at or now, now))
+
+
+@router.get(
+    "/v1/rates/{code}/live",
+    response_class=Response,
+    summary="The same, pushed when numbers change",
+    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+)
+async def live(region: RegionInPath, _: NothingQ, context: Ctx) -> Response:
+    """Server-sent events. `rates`: the answer of `/v1/rates/{code}` now, at once and whenever a number changes, by
+    events or by the clock. `problem`: why there is none at present. Comments keep the connection open."""
+    return LiveResponse(context.hub, region, context.options.heartbeat_seconds)
