@@ -49,7 +49,7 @@ def test_the_broker_has_the_embedded_settings(services: dict[str, Any]) -> None:
 
 
 def test_worker_and_api_have_the_embedded_settings(services: dict[str, Any]) -> None:
-    defaults = Settings(_env_file=None).model_dump()  # type: ignore[call-arg]
+    defaults = Settings(_env_file=None).model_dump()
     for service in ("setup", "worker", "api"):
         for key, value in services[service]["environment"].items():
             name = key.removeprefix("CAKUPAN_").lower()

@@ -246,7 +246,7 @@ def test_any_block_of_the_engine_goes_back_in(client: Any, connect: Connect) -> 
     )
     for name in ("one", "two"):
         client.execute(f"CREATE TABLE {name} ({structure}) ENGINE = MergeTree ORDER BY a")
-    client.execute(f"INSERT INTO one SELECT * FROM generateRandom('{structure}', 7, 300, 4) LIMIT 3000")  # noqa: S608
+    client.execute(f"INSERT INTO one SELECT * FROM generateRandom('{structure}', 7, 300, 4) LIMIT 3000")
     # Random bytes are no text.
     raw = {"strings_as_bytes": True}
     bytes_client = connect(settings=raw, database=client.connection.database)
@@ -279,7 +279,7 @@ def test_200_000_rows_of_mixed_columns(client: Any) -> None:
     assert client.execute("INSERT INTO t VALUES", columns, columnar=True, settings=blocks) == rows
     checks = "count(), uniqExact(id), uniqExact(village), sum(n), sum(f), sum(length(tags)), sum(u), max(name)"
     expected = (rows, rows, 1000, rows * (rows - 1) // 2, rows * (rows - 1) / 4, rows // 2, rows // 2, "name 99999")
-    assert client.execute(f"SELECT {checks} FROM t") == [expected]  # noqa: S608
+    assert client.execute(f"SELECT {checks} FROM t") == [expected]
 
 
 def test_blocks_into_null_reach_the_materialized_view(client: Any) -> None:

@@ -76,7 +76,7 @@ def oracle(events: Sequence[Event]) -> dict[tuple[int, dt.date], int]:
     for logged in people.values():
         active, home = False, None
         for each in sorted(logged.values(), key=lambda e: (e.values["occurred_at"], e.values["event_id"])):
-            before = home if active else None
+            before: int | None = home if active else None
             name, village = each.type.name, each.values["domicile"]
             if name == "Activated":
                 active, home = True, village

@@ -1,0 +1,85 @@
+"""One Faust message is one batch: the records that one fetch brought from one partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import faust
+
+RECORD_OVERHEAD = 280
+"""Bytes of memory a record takes besides its key and its value: objects, offset, timestamp, headers (measured)."""
+
+
+class Record(Protocol):
+    """What a record offers. The topic and the partition are the batch's."""
+
+    @property
+    def offset(self) -> int:
+        """Its position in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since 1970."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key's bytes."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value's bytes; None is a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Pairs of name and bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Records of one partition in the order of their offsets, never empty.
+
+    `size` is the payload in bytes (keys and values, uncompressed), `high_watermark` the offset that the next record
+    published to the partition would have had when the batch was fetched, or None if the broker did not tell.
+    """
+
+    topic: str
+    partition: int
+    first_offset: int
+    last_offset: int
+    records: Sequence[Record]
+    size: int
+    high_watermark: int | None
+
+    @property
+    def count(self) -> int:
+        """How many records."""
+        return len(self.records)
+
+    @cached_property
+    def values(self) -> list[bytes | None]:
+        """The values in order, one a record."""
+        return [record.value for record in self.records]
+
+    @property
+    def memory(self) -> int:
+        """Bytes the batch takes in memory, about."""
+        return self.size + RECORD_OVERHEAD * len(self.records)
+
+    def __repr__(self) -> str:
+        place = f"{self.topic}/{self.partition}"
+        return f"<Batch {place} {self.first_offset}..{self.last_offset}, {self.count} records, {self.size} bytes>"
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc]  # Faust has no types
+    """Hands keys and values to the agent as they are: Faust never decodes, so it never drops what it can't decode."""
+
+    def loads_key(self, _app: Any, message: Any, **_: Any) -> Any:
+        """The key, untouched."""
+        return message.key
+
+    def loads_value(self, _app: Any, message: Any, **_: Any) -> Any:
+        """The value, untouched."""
+        return message.value
