@@ -15,6 +15,9 @@ doctor: $(VENV)/.ready
 	@$(BIN)/cakupan doctor
 
 test: $(VENV)/.ready
+	@command -v kcat >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "setting up: kcat, which a test needs" && \
+		{ apt-get update -qq && apt-get install -y -qq kcat; } >/dev/null; } || true
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.ready
@@ -24,7 +27,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready
-	$(BIN)/python -m benchmarks $(NAME)
+	$(BIN)/python -m benchmarks $(NAME) $(if $(EVENTS),--events $(EVENTS))
 
 # The lock names versions and hashes, no addresses: any index that serves the same files will do.
 lock: $(UV)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from fastapi_offline import FastAPIOffline
 
 from api import middleware, models, problems
 from api.context import Context
@@ -47,7 +48,10 @@ def create_app(
         return rates(database, log_state, region, now, now)
 
     hub = Hub(look, options, metrics.listeners.set)
-    app = FastAPI(title="Cakupan", version="1", description=DESCRIPTION, redirect_slashes=False, telemetry=NO_TELEMETRY)
+    # Its pages bring their own scripts: offices behind weak networks and closed ones read them too.
+    app = FastAPIOffline(
+        title="Cakupan", version="1", description=DESCRIPTION, redirect_slashes=False, telemetry=NO_TELEMETRY
+    )
     app.state.context = Context(database, options, kafka_probe, log_state, hub, metrics)
     problems.install(app, options.clickhouse_setting)
     for noun in (regions, coverage, rates_routes, freshness, health):

@@ -57,9 +57,7 @@ class Stack:
     def start(self, on_download: Progress | None = None) -> None:
         """Start all parts, in order, and bring topics and tables up to date."""
         require_folder(self.settings.data_dir, "Cakupan")
-        require_free_port(self.settings.api_host, self.settings.api_port, "API")
-        if self.settings.worker_metrics_port:
-            require_free_port("127.0.0.1", self.settings.worker_metrics_port, "worker metrics")
+        self._require_free_ports()
         self.say("starting ClickHouse and Apache Kafka")
         self.clickhouse.start()
         self.kafka.start(on_download)
@@ -72,6 +70,20 @@ class Stack:
         self.start_worker()
         self.start_api()
         self.wait_api()
+
+    def _require_free_ports(self) -> None:
+        """All at once and before anything starts, each with the setting that gives it another port."""
+        settings = self.settings
+        wanted = (
+            (self.kafka.port, "Kafka (CAKUPAN_KAFKA_BOOTSTRAP)"),
+            (self.kafka.controller_port, "Kafka's controller (CAKUPAN_KAFKA_BOOTSTRAP, one above its port)"),
+            (settings.clickhouse_port, "ClickHouse (CAKUPAN_CLICKHOUSE_PORT)"),
+            (settings.api_port, "the API (CAKUPAN_API_PORT)"),
+            (settings.worker_metrics_port, "the worker's metrics (CAKUPAN_WORKER_METRICS_PORT)"),
+        )
+        for port, name in wanted:
+            if port:
+                require_free_port("127.0.0.1", port, name)
 
     def start_worker(self) -> None:
         self.worker = self._spawn("worker")
@@ -146,18 +158,18 @@ def ended_by_signals() -> Iterator[None]:
 
 
 class Marker:
-    """Notes in the data folder which scenario is loaded, so that the second start loads nothing."""
+    """Notes in the data folder which scenario is in the log, so that the second start loads nothing."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "scenario.json"
 
-    def read(self) -> dict[str, Any] | None:
-        """What was loaded, or None. A file that can't be read counts as none: loading again changes nothing."""
+    def read(self) -> tuple[int, bool] | None:
+        """Seed and whether all of it is loaded; None: nothing. Loading the same seed again changes nothing."""
         try:
-            loaded: dict[str, Any] = json.loads(self._path.read_text())
-        except (OSError, ValueError):
+            noted = json.loads(self._path.read_text())
+            return int(noted["seed"]), bool(noted["complete"])
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        return loaded
 
-    def write(self, **what: Any) -> None:
-        self._path.write_text(json.dumps(what))
+    def write(self, seed: int, complete: bool) -> None:
+        self._path.write_text(json.dumps({"scenario": "sambas", "seed": seed, "complete": complete}))

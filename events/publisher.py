@@ -117,7 +117,9 @@ class Publisher:
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise PublishError(f"{self.name} refused an event: {self._failure.str()}")
+            unknown = self._failure.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
+            hint = "; is the topic there? run: cakupan topics apply" if unknown else ""
+            raise PublishError(f"{self.name} refused an event: {self._failure.str()}{hint}")
 
 
 def publish_all(publisher: Publisher, events: Iterable[Event]) -> int:

@@ -20,6 +20,7 @@ class WorkerMetrics:
         self.step = Histogram("cakupan_step_seconds", "Time of a step.", ["step"], buckets=SECONDS, registry=r)
         self.lag = Gauge("cakupan_lag_events", "Records not yet in the answers.", ["topic", "partition"], registry=r)
         self.position = Gauge("cakupan_position", "Next offset to take in.", ["topic", "partition"], registry=r)
+        self.committed = Gauge("cakupan_committed", "Offset last committed.", ["topic", "partition"], registry=r)
         self.uncommitted = Gauge(
             "cakupan_uncommitted_seconds",
             "How long done work waits for its commit.",

@@ -52,6 +52,7 @@ class Positions:
         head = max(progress.high_watermark or 0, at)
         METRICS.position.labels(*labels).set(at)
         METRICS.lag.labels(*labels).set(head - at)
+        METRICS.committed.labels(*labels).set(progress.committed or 0)
         METRICS.uncommitted.labels(*labels).set(progress.uncommitted_for)
         METRICS.starved.labels(*labels).set(progress.starved_for)
         record_at = dt.datetime.fromtimestamp(place.record_ms / 1000, dt.UTC) if place else now

@@ -10,7 +10,7 @@ import typer
 from cakupan import wiring
 from cakupan.commands import verify as verifying
 from cakupan.loading import publish_planned, publish_reference, wait_until_taken_in
-from cakupan.report import EXIT_BAD_INPUT, fail, out, progress, say
+from cakupan.report import fail, out, progress, say
 from cakupan.scenario import sambas
 from cakupan.settings import Settings, read_settings
 from cakupan.stack import Interrupted, Marker, Stack, ended_by_signals
@@ -32,11 +32,14 @@ def up(
     settings = read_settings()
     began = time.monotonic()
     stack = Stack(settings, lambda text: say.print(f"  {text}", markup=False))
+    marker = Marker(settings.data_dir)
+    if scenario:
+        _require_seed(marker, seed, settings)
     try:
         with ended_by_signals():
             _start(stack)
             if scenario:
-                _load(settings, seed, verify)
+                _load(settings, marker, seed, verify)
             _greet(settings, time.monotonic() - began)
             while True:
                 time.sleep(1)
@@ -53,17 +56,19 @@ def _start(stack: Stack) -> None:
         stack.start(lambda _, present, total: step(present, total))
 
 
-def _load(settings: Settings, seed: int, verify: bool) -> None:
-    marker = Marker(settings.data_dir)
-    loaded = marker.read()
-    if loaded is not None:
-        if loaded.get("seed") != seed:
-            fail(
-                f"{settings.data_dir} holds the scenario of seed {loaded.get('seed')}; two would be counted together."
-                " Set CAKUPAN_DATA_DIR to another folder for another seed.",
-                EXIT_BAD_INPUT,
-            )
+def _require_seed(marker: Marker, seed: int, settings: Settings) -> None:
+    noted = marker.read()
+    if noted is not None and noted[0] != seed:
+        fail(
+            f"{settings.data_dir} holds the scenario of seed {noted[0]}; two would be counted together."
+            f" Run up with --seed {noted[0]}, or set CAKUPAN_DATA_DIR to another folder."
+        )
+
+
+def _load(settings: Settings, marker: Marker, seed: int, verify: bool) -> None:
+    if marker.read() == (seed, True):
         return
+    marker.write(seed, complete=False)
     publish_reference(settings.kafka_bootstrap)
     with progress(f"publishing the Sambas scenario, seed {seed}") as step:
         count = sum(publish_planned(settings.kafka_bootstrap, sambas(seed), step).values())
@@ -71,7 +76,7 @@ def _load(settings: Settings, seed: int, verify: bool) -> None:
         done = wait_until_taken_in(wiring.database(settings), step)
     if not done:
         fail("the worker does not get on; read worker.log in the data folder, or: cakupan status")
-    marker.write(scenario="sambas", seed=seed, events=count)
+    marker.write(seed, complete=True)
     say.print(f"  {count:,} synthetic events loaded")
     if verify:
         report = verifying.run(settings)

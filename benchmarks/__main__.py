@@ -1,0 +1,32 @@
+"""`make bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from benchmarks import decode
+from benchmarks.result import Result
+
+BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
+    "decode": (decode.run, 400_000),
+}
+
+
+def main(
+    name: str = typer.Argument(None, help=f"One of {', '.join(BENCHMARKS)}; all if left out."),
+    events: int = typer.Option(0, min=0, help="How many events; 0: the benchmark's own number."),
+) -> None:
+    """Run benchmarks: each compares in one run, prints a table and writes benchmarks/results/NAME.json."""
+    if name is not None and name not in BENCHMARKS:
+        raise typer.BadParameter(f"must be one of {', '.join(BENCHMARKS)}")
+    for each in [name] if name else BENCHMARKS:
+        run, default = BENCHMARKS[each]
+        result = run(events or default)
+        result.show()
+        typer.echo(f"written to {result.write()}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,69 @@
+"""The outcome of a benchmark: a table for people, `benchmarks/results/NAME.json` for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+FOLDER = Path(__file__).parent / "results"
+PACKAGES = ("polars", "fastavro", "confluent-kafka", "faust-streaming", "aiokafka", "clickhouse-driver", "chdb-core")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with its unit."""
+
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What should be reached, and whether it was."""
+
+    reach: float
+    met: bool
+
+
+@dataclass
+class Result:
+    """Figures by name, ratios between them, goals."""
+
+    name: str
+    command: str
+    figures: dict[str, Figure] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+    goals: dict[str, Goal] = field(default_factory=dict)
+
+    def show(self) -> None:
+        table = Table("what", "value", "unit", title=self.name)
+        for name, figure in self.figures.items():
+            table.add_row(name, f"{figure.value:,.3g}" if figure.value < 100 else f"{figure.value:,.0f}", figure.unit)
+        for name, ratio in self.ratios.items():
+            table.add_row(name, f"{ratio:.2f}", "times")
+        for name, goal in self.goals.items():
+            table.add_row(f"goal: {name}", f"{goal.reach:,.0f}", "met" if goal.met else "not met")
+        Console().print(table)
+
+    def write(self) -> Path:
+        FOLDER.mkdir(exist_ok=True)
+        path = FOLDER / f"{self.name}.json"
+        path.write_text(json.dumps({**asdict(self), **machine()}, indent=2) + "\n")
+        return path
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "machine": {"cores": os.cpu_count(), "memory_gib": round(memory / 2**30, 1), "system": platform.platform()},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
