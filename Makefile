@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV   := .venv
 UV     := .tools/bin/uv
+# An office network may have a certificate authority of its own: trust what the system trusts.
+export UV_SYSTEM_CERTS := true
 BIN    := $(VENV)/bin
 
 .PHONY: up test check bench lock clean doctor

@@ -52,8 +52,14 @@ def up(
 
 
 def _start(stack: Stack) -> None:
-    with progress("bringing Apache Kafka, once") as step:
-        stack.start(lambda _, present, total: step(present, total))
+    with progress("starting") as step:
+
+        def on_download(_: str, present: int, total: int) -> None:
+            if present == 1:
+                stack.say("bringing Apache Kafka (45 MB, once)")
+            step(present, total)
+
+        stack.start(on_download)
 
 
 def _require_seed(marker: Marker, seed: int, settings: Settings) -> None:
