@@ -11,6 +11,7 @@ from cakupan.commands import (
     importing,
     migrate,
     publish,
+    rebuild,
     serve,
     simulate,
     status,
@@ -46,6 +47,7 @@ app.add_typer(simulate.app, name="simulate")
 app.command("import")(importing.import_file)
 app.command("publish")(publish.publish)
 app.command("verify")(verify.verify)
+app.command("rebuild")(rebuild.rebuild)
 app.command("status")(status.status)
 
 
