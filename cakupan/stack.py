@@ -29,6 +29,8 @@ Say = Callable[[str], None]
 
 STOP_WORKER = 3  # the worker's own decision, see streams.runner: starting it again would end the same way
 RESTART_PAUSE = 1.0
+STALLED = 503
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -110,6 +112,7 @@ class Stack:
                 self.say(f"{name} ended; starting it again")
                 node.start()
                 node.wait_ready()
+        self._restart_stalled_worker()
         for child, start in ((self.worker, self.start_worker), (self.api, self.start_api)):
             if child is None or child.running:
                 continue
@@ -118,6 +121,16 @@ class Stack:
             self.say(f"{child.name} ended with exit code {child.exit_code}; starting it again")
             time.sleep(RESTART_PAUSE)
             start()
+
+    def _restart_stalled_worker(self) -> None:
+        """A worker that says it stands still is ended; `watch` then starts it again."""
+        if self.worker is None or not self.worker.running or not self.settings.worker_metrics_port:
+            return
+        with contextlib.suppress(httpx.HTTPError):  # a worker too busy to answer is given its time
+            answer = httpx.get(f"http://127.0.0.1:{self.settings.worker_metrics_port}/health/live", timeout=5)
+            if answer.status_code == STALLED:
+                self.say(f"the worker stands still: {answer.json()['detail']}")
+                self.worker.stop(5.0)
 
     def stop(self) -> None:
         """Stop everything, readers first. Never raises."""
@@ -142,14 +155,14 @@ class Interrupted(Exception):
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM raise Interrupted once; the shutdown that follows is left in peace."""
+    """SIGINT, SIGTERM and a closed terminal raise Interrupted once; the shutdown that follows is left in peace."""
 
     def on_signal(*_: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
         raise Interrupted
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in ENDING}
     try:
         yield
     finally:

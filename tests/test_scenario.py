@@ -330,3 +330,8 @@ def peak_mb(people: int) -> float:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     return int(done.stdout) / 1024
+
+
+def test_two_scenarios_of_one_seed_share_no_event() -> None:
+    one, other = ({each.event.values["event_id"] for each in planned} for planned in (sambas(1), nation(2000, 1)))
+    assert not one & other

@@ -64,7 +64,8 @@ def _world(people: int, seed: int) -> World:
         for number, (regency, counts) in enumerate(zip(population, counted, strict=True))
     ]
     offices = [*map(_office, population), *map(_province, provinces)]
-    return World(seed, offices, areas, _COUNTED, _LEFT_OUT, 0.32, idle_heartbeats=False)
+    name = f"nation of {people}"
+    return World(name, seed, offices, areas, _COUNTED, _LEFT_OUT, 0.32, idle_heartbeats=False)
 
 
 def _area(

@@ -89,7 +89,8 @@ def _world(seed: int) -> World:
         Area(region, _REGISTER + 1 + number, _REGISTER, counted, whole, whole, around[region], 0, outreach=False)
         for number, (region, counted) in enumerate(_NEIGHBOURS.items())
     ]
-    return World(seed, _offices(), [*districts, *neighbours], _COUNTED, _LEFT_OUT, 0.36, idle_heartbeats=True)
+    areas = [*districts, *neighbours]
+    return World("sambas", seed, _offices(), areas, _COUNTED, _LEFT_OUT, 0.36, idle_heartbeats=True)
 
 
 def _offices() -> list[Office]:
