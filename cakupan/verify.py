@@ -222,11 +222,13 @@ def _shown(name: str, want: tuple[int, int], got: tuple[int, int]) -> tuple[Any,
 
 def _digests(log: Log, copy: Copy) -> dict[RegionDay, tuple[int, int]]:
     out: dict[RegionDay, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    erased = {each.values["subject_id"] for each in log.events.values() if each.name == "SubjectErased"}
     for event in log.events.values():
         if event.name in copy.types:
             key = event.values[copy.region], copy.day(event.values)
+            values = {**event.values, "subject_id": ""} if event.values.get("subject_id") in erased else event.values
             count, digest = out[key]
-            out[key] = count + 1, digest ^ _row_digest(event.name, event.values, copy.text)
+            out[key] = count + 1, digest ^ _row_digest(event.name, values, copy.text)
     return dict(out)
 
 

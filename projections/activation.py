@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections import sql
+from projections import erasure, sql
 from projections.base import NO_ID, Columns, Frames, Table, as_columns, together
 from projections.clickhouse import Database
 
@@ -65,6 +65,7 @@ LEVELS_UP = (10**4, 10**6, 10**8, 10**10)
 def recompute(database: Database, run: int) -> None:
     """Recompute every bucket that the run's events touched, from the base. Repeating it changes nothing."""
     params = {"run": run}
+    erasure.finish(database, run)
     database.run(sql.query("recompute_person_day"), params)
     database.run(sql.query("recompute_coverage_village"), params)
     for cut in LEVELS_UP:
@@ -82,7 +83,7 @@ def forget(database: Database, run: int) -> None:
 
 def forget_older(database: Database, run: int) -> None:
     """Drop what crashed runs older than `run` left behind. Their batches were never acknowledged and come again."""
-    for table in ("touched", "touched_day"):
+    for table in ("touched", "touched_day", "erasing"):
         parts = database.rows(
             "SELECT DISTINCT partition FROM system.parts"
             " WHERE active AND database = currentDatabase() AND table = %(table)s AND toUInt64(partition) < %(run)s",

@@ -6,7 +6,7 @@ import secrets
 import time
 
 from events import catalogue as events
-from projections import activation, heartbeat, outreach, reference
+from projections import activation, erasure, heartbeat, outreach, reference
 from projections.base import Frames, Table
 from projections.clickhouse import Database
 
@@ -19,6 +19,8 @@ PROJECTIONS: dict[str, tuple[Table, ...]] = {
 
 # The topics whose inserts are followed by a recompute.
 RECOMPUTED = frozenset({events.ACTIVATION})
+
+ERASED = "SubjectErased"
 
 RUN_RANDOM_BITS = 22
 
@@ -34,13 +36,17 @@ def new_run(age_seconds: float = 0) -> int:
 
 def insert(database: Database, topic: str, frames: Frames, run: int) -> int:
     """Write a batch's events to their tables; returns the number of rows. Repeating it changes nothing."""
-    written = 0
-    for table in PROJECTIONS[topic]:
-        columns = table.rows(frames)
-        if not columns:
-            continue
-        count = len(columns["event_id"])
-        named = {**columns, "run": [run] * count} if topic in RECOMPUTED else columns
-        database.insert(table.name, named)
-        written += count
-    return written
+    if ERASED in frames:
+        erasure.begin(database, run, frames[ERASED]["subject_id"].unique().to_list())
+    return sum(_insert_into(database, table, frames, run) for table in PROJECTIONS[topic])
+
+
+def _insert_into(database: Database, table: Table, frames: Frames, run: int) -> int:
+    columns = table.rows(frames)
+    if not columns:
+        return 0
+    count = len(next(iter(columns.values())))
+    if table is activation.EVENTS_IN:
+        columns = {**columns, "run": [run] * count}
+    database.insert(table.name, columns)
+    return count

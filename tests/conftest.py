@@ -52,7 +52,7 @@ def database(clickhouse: ClickHouseNode) -> Database:
 
 @pytest.fixture
 def clean(database: Database) -> Database:
-    """The database with every table empty but the regions and the ledger of migrations."""
+    """The database with every table empty but the regions, the ledger of migrations and the key of erasures."""
     empty(database)
     return database
 
@@ -60,7 +60,7 @@ def clean(database: Database) -> Database:
 def empty(database: Database) -> None:
     tables = database.rows(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%%MergeTree'"
-        " AND name NOT IN ('region', 'migration')"
+        " AND name NOT IN ('region', 'migration', 'erasure_key')"
     )
     for table in tables:
         database.run(f"TRUNCATE TABLE {table['name']}")

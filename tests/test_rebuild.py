@@ -13,11 +13,14 @@ from cakupan.embedded.clickhouse import ClickHouseNode
 from cakupan.embedded.kafka import KafkaNode
 from cakupan.rebuild import PLACES, PROJECTIONS, CannotRebuild, Rebuild, tables_of
 from cakupan.settings import Settings
-from events import topics
+from events import identity, topics
+from events.catalogue import EVENTS
+from events.codec import Event, columns
 from projections.clickhouse import Database
 from projections.migrate import migrate
 from tests.conftest import free_port
 from tests.support import command, running, until
+from tests.test_erasure import holders
 from tests.test_worker import activated, answers, caught_up, expected, send
 
 VILLAGES = [6101012001 + n for n in range(5)]
@@ -46,6 +49,7 @@ def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Sett
         clickhouse_database=name,
         worker_group=name,
         worker_metrics_port=0,
+        data_dir=tmp_path,
     )
     migrate(wiring.database(made))
     with running(made, "worker", log=tmp_path / "worker.log") as worker:
@@ -94,6 +98,22 @@ def test_what_was_changed_by_hand_is_listed_and_mended(settings: Settings) -> No
     assert "put in place: activation_event" in done.stdout
     assert answers(settings) == good == expected(settings.kafka_bootstrap)
     assert f"{settings.clickhouse_database}_rebuild" not in databases(settings)
+
+
+def test_who_was_erased_stays_erased(settings: Settings) -> None:
+    erased = activated(77)
+    event = Event(EVENTS["SubjectErased"], {name: erased.values[name] for name in columns(EVENTS["SubjectErased"])})
+    event.values["event_id"] = identity.new_event_id(erased.values["occurred_at"])
+    with running(settings, "worker", log=settings.data_dir / "worker.log") as worker:
+        send(settings.kafka_bootstrap, erased, event)
+        until("all taken in", caught_up(settings), process=worker)
+        worker.stop()
+    database = wiring.database(settings)
+    assert holders(database, erased.values["subject_id"]) == {}
+    done = command(settings, "rebuild")
+    assert "the new tables and the present ones are the same" in done.stdout, done.stdout + done.stderr
+    assert holders(database, erased.values["subject_id"]) == {}
+    assert answers(settings) == expected(settings.kafka_bootstrap)
 
 
 def test_one_projection_leaves_the_others_alone(settings: Settings) -> None:

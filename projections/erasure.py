@@ -1,0 +1,29 @@
+"""Erasing people: after SubjectErased no table holds the pseudonym, and every count is what it was.
+
+A keyed hash takes its place. The order of the steps matters: the person's days go before those of the hash come, so
+that whoever sums a village in between counts too few, with a lower version, and loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from projections import sql
+from projections.clickhouse import Database
+
+REWRITE = ("erase_copy", "erase_events", "erase_person_days")
+
+
+def begin(database: Database, run: int, subjects: Sequence[bytes]) -> None:
+    """From now on the door writes the hash for these people. Repeating it changes nothing."""
+    database.insert("erasing", {"run": [run] * len(subjects), "subject_id": list(subjects)})
+    database.run(sql.query("erase_note"), {"run": run})
+
+
+def finish(database: Database, run: int) -> None:
+    """Rewrite what was there before the run. Its recompute then gives the hash the person's days."""
+    if not database.rows("SELECT 1 FROM erasing WHERE run = %(run)s LIMIT 1", {"run": run}):
+        return
+    for name in REWRITE:
+        database.run(sql.query(name), {"run": run})
+    database.run("ALTER TABLE erasing DROP PARTITION %(run)s", {"run": run})

@@ -1,0 +1,101 @@
+"""After SubjectErased no table holds the pseudonym, every count is what it was, and nothing brings it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from events.codec import Event
+from projections.clickhouse import Database
+from tests.conftest import empty
+from tests.test_projections import DAY_MS, NOON, VILLAGES, answers, contents, event, oracle, take_in
+
+ERASED, OTHER = 7, 8
+A, B = VILLAGES[0], VILLAGES[3]
+LIFE = [
+    event("ActivationRegistered", ERASED, A, NOON),
+    event("Activated", ERASED, A, NOON + DAY_MS),
+    event("SubjectDeparted", ERASED, A, NOON + 2 * DAY_MS),
+    event("SubjectArrived", ERASED, B, NOON + 3 * DAY_MS),
+    event("Activated", OTHER, A, NOON + DAY_MS),
+]
+ERASURE = event("SubjectErased", ERASED, B, NOON + 4 * DAY_MS)
+
+
+def holders(database: Database, subject: bytes) -> dict[str, int]:
+    """Tables with rows that hold these bytes in any column, or their text in any form."""
+    forms = (subject, subject.hex().encode(), subject.hex().upper().encode())
+    found = {}
+    tables = database.rows(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%%MergeTree'"
+    )
+    for table in (row["name"] for row in tables):
+        columns = [row["name"] for row in database.rows(f"DESCRIBE TABLE {table}")]
+        text = " || '|' || ".join(f"toString({name})" for name in columns)
+        where = " OR ".join(f"position({text}, unhex('{form.hex()}')) > 0" for form in forms)
+        (count,) = database.rows(f"SELECT count() AS n FROM {table} WHERE {where}")
+        if count["n"]:
+            found[table] = count["n"]
+    return found
+
+
+def subject_of(each: Event) -> bytes:
+    value: bytes = each.values["subject_id"]
+    return value
+
+
+def sums(database: Database) -> list[dict[str, Any]]:
+    return [
+        row
+        for table in ("coverage_day", "rate_minute", "service_day")
+        for row in database.rows(f"SELECT * FROM {table} FINAL ORDER BY ALL")
+    ]
+
+
+def test_no_table_holds_the_pseudonym_and_the_counts_stay(clean: Database) -> None:
+    take_in(clean, LIFE)
+    coverage = answers(clean)
+    assert set(holders(clean, subject_of(ERASURE))) == {"activation_event", "person_day"}
+    take_in(clean, [ERASURE])
+    assert holders(clean, subject_of(ERASURE)) == {}
+    assert set(holders(clean, subject_of(LIFE[-1]))) == {"activation_event", "person_day"}
+    assert answers(clean) == coverage == oracle([*LIFE, ERASURE])
+
+
+@pytest.mark.parametrize("late", LIFE[:4], ids=lambda each: each.type.name)
+def test_an_event_that_comes_after_the_erasure_joins_the_person_and_brings_nothing_back(
+    clean: Database, late: Event
+) -> None:
+    take_in(clean, [each for each in LIFE if each is not late])
+    take_in(clean, [ERASURE])
+    take_in(clean, [late, late])
+    assert holders(clean, subject_of(ERASURE)) == {}
+    assert answers(clean) == oracle([*LIFE, ERASURE])
+
+
+def orders() -> Iterable[tuple[str, list[Event], int]]:
+    whole = [*LIFE, ERASURE]
+    yield "one batch", whole, 1
+    yield "the erasure first", whole[::-1], 6
+    yield "doubled", [*whole, *whole], 5
+    yield "erased twice", [ERASURE, *LIFE, ERASURE], 3
+
+
+@pytest.mark.parametrize(("name", "log", "cuts"), list(orders()))
+def test_in_any_order_the_tables_are_the_same(clean: Database, name: str, log: list[Event], cuts: int) -> None:
+    take_in(clean, [*LIFE, ERASURE], cuts=6)
+    first = contents(clean)
+    empty(clean)
+    take_in(clean, log, cuts=cuts)
+    assert contents(clean) == first, name
+    assert holders(clean, subject_of(ERASURE)) == {}
+
+
+def test_a_sum_is_never_seen_too_high(clean: Database) -> None:
+    take_in(clean, LIFE)
+    before = sums(clean)
+    take_in(clean, [ERASURE])
+    coverage = [row for row in sums(clean) if "active_change" in row]
+    assert coverage == [row for row in before if "active_change" in row]
