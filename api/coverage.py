@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from api import models
+from api.clocks import KnownAt, day_of
 from api.parameters import Basis
 from events import regions
 from events.regions import Region
@@ -17,6 +18,8 @@ from projections.answers import Reference
 from projections.answers import Target as StoredTarget
 
 FUTURE = "as_of is in the future"
+KNOWN_IN_FUTURE = "known_at is in the future"
+NOT_YET = "as_of lies after known_at: then it was in the future"
 UNHEARD = "no events and no source reports for this region"
 ESTIMATE_ONLY = "only an estimate exists; ask for it with estimate=true"
 DEFAULT_BASIS: Basis = "recorded"
@@ -33,16 +36,28 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question about coverage. `basis` None: the target's. `today`: the day in western Indonesia."""
+    """A question about coverage. `basis` None: the target's. `today`: the day in western Indonesia. `known_at` None:
+    by now."""
 
     as_of: dt.date
     today: dt.date
     basis: Basis | None = None
     estimate: bool = False
+    known_at: KnownAt | None = None
 
     @property
-    def in_future(self) -> bool:
-        return self.as_of > self.today
+    def unanswerable(self) -> str | None:
+        """Why nothing can be said, if so."""
+        if self.known_at is not None and day_of(self.known_at) > self.today:
+            return KNOWN_IN_FUTURE
+        if self.as_of > self.today:
+            return FUTURE
+        return NOT_YET if self.known_at is not None and self.as_of > day_of(self.known_at) else None
+
+    @property
+    def then(self) -> str:
+        """For reasons: what was not there then may be there now."""
+        return "" if self.known_at is None else f", as known at {self.known_at.isoformat()}"
 
 
 @dataclass(frozen=True)
@@ -56,11 +71,11 @@ class Facts:
 
 def figures(region: Region, asked: Asked, facts: Facts) -> models.Figures:
     """The figures of one region."""
-    if asked.in_future:
-        return _all_missing(region, asked, FUTURE)
+    if reason := asked.unanswerable:
+        return _all_missing(region, asked, reason)
     target = target_of(region, asked, facts.reference)
     basis = basis_of(target, asked)
-    numerator = numerator_of(region, facts)
+    numerator = numerator_of(region, asked, facts)
     denominator = denominator_of(region, basis, asked, facts.reference)
     coverage = _ratio(numerator, denominator)
     attainment, missing = _against(target, region, numerator, asked, facts.reference)
@@ -75,6 +90,7 @@ def figures(region: Region, asked: Asked, facts: Facts) -> models.Figures:
     return models.Figures(
         region=models.RegionName.of(region),
         as_of=asked.as_of,
+        known_at=asked.known_at,
         basis=basis,
         numerator=_given(numerator),
         denominator=_given(denominator),
@@ -88,7 +104,7 @@ def figures(region: Region, asked: Asked, facts: Facts) -> models.Figures:
 
 def on_one_basis(region: Region, asked: Asked, facts: Facts) -> Asked:
     """The same question with the basis settled: what is asked of regions side by side is asked on one basis."""
-    if asked.in_future:
+    if asked.unanswerable:
         return asked
     return replace(asked, basis=basis_of(target_of(region, asked, facts.reference), asked))
 
@@ -98,6 +114,7 @@ def _all_missing(region: Region, asked: Asked, reason: str) -> models.Figures:
     return models.Figures(
         region=models.RegionName.of(region),
         as_of=asked.as_of,
+        known_at=asked.known_at,
         basis=asked.basis,
         numerator=None,
         denominator=None,
@@ -109,11 +126,11 @@ def _all_missing(region: Region, asked: Asked, reason: str) -> models.Figures:
     )
 
 
-def numerator_of(region: Region, facts: Facts) -> models.Numerator | Missing:
+def numerator_of(region: Region, asked: Asked, facts: Facts) -> models.Numerator | Missing:
     """People, 0 only where events or a source speak for the region, one above it or one within it."""
     if region.number in facts.active:
         return models.Numerator(value=facts.active[region.number])
-    return models.Numerator(value=0) if heard(region.number, facts.spoken_for) else Missing(UNHEARD)
+    return models.Numerator(value=0) if heard(region.number, facts.spoken_for) else Missing(UNHEARD + asked.then)
 
 
 def heard(number: int, spoken_for: Set[int]) -> bool:
@@ -128,7 +145,7 @@ def target_of(region: Region, asked: Asked, reference: Reference) -> models.Targ
     for number in regions.ancestors_of(region.number):
         if stored := reference.targets.get(number):
             return _target(stored)
-    return Missing(f"no target holds on {asked.as_of} for this region or one above it")
+    return Missing(f"no target holds on {asked.as_of} for this region or one above it{asked.then}")
 
 
 def basis_of(target: models.Target | Missing, asked: Asked) -> Basis:
@@ -155,8 +172,8 @@ def denominator_of(region: Region, basis: Basis, asked: Asked, reference: Refere
     if estimate is not None and estimate.value is not None:
         return Missing(ESTIMATE_ONLY)
     if firsts := [each.first for each in usable if each is not None]:
-        return Missing(f"as_of is before the first denominator on this basis, {min(firsts)}")
-    return Missing(f"no denominator published for this level on basis {basis}")
+        return Missing(f"as_of is before the first denominator on this basis, {min(firsts)}{asked.then}")
+    return Missing(f"no denominator published for this level on basis {basis}{asked.then}")
 
 
 def _against(

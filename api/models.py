@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.clocks import KnownAt
 from api.parameters import Basis, Interval, Sort
 from events.regions import Level, Region
 
@@ -120,9 +121,10 @@ _DATA = {
     "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
     "synthetic": True,
 }
-_FIGURES = {
+_FIGURES: dict[str, Any] = {
     "region": _SAMBAS,
     "as_of": "2024-06-30",
+    "known_at": None,
     "basis": "recorded",
     "numerator": {"value": 43336, "definition": NUMERATOR},
     "denominator": {
@@ -154,11 +156,13 @@ class Figures(Model):
 
     `coverage` is numerator / denominator on the basis asked for. `attainment` is numerator / (target x denominator) and
     `missing` the target in people, rounded up, less the numerator, both always on the target's own basis. Ratios are
-    rounded to six places and never clamped; `missing` may be negative.
+    rounded to six places and never clamped; `missing` may be negative. `known_at`: only what was recorded by then is in
+    it; null: all that is known by now.
     """
 
     region: RegionName
     as_of: dt.date
+    known_at: KnownAt | None = None
     basis: Basis | None
     numerator: Numerator | None
     denominator: Denominator | None
@@ -175,6 +179,69 @@ class CoverageAnswer(Figures):
 
     model_config = _example(**_FIGURES, data=_DATA)
 
+    data: Data
+
+
+class Difference(Model):
+    """Later less earlier: people, ratios of six places, people."""
+
+    count: int | None
+    coverage: float | None
+    attainment: float | None
+    missing: int | None
+
+
+class Parts(Model):
+    """What changed a report, each put in after the ones before it. They add up to the whole.
+
+    `late_events`: activations recorded after `from`. `corrections`: deactivations, departures and arrivals recorded
+    after `from`, which end or move what counted. `denominator`: releases after `from`. `target`: targets set after it.
+    """
+
+    late_events: Difference
+    corrections: Difference
+    denominator: Difference
+    target: Difference
+
+
+class RestatementAnswer(Model):
+    """How what is reported of one day has changed: `whole` is `after` less `before`, and the parts add up to it.
+
+    `before` is as known at `from`, `after` as known at `to`, both on one basis. `missing` and `attainment` are on the
+    basis of the target then known.
+    """
+
+    model_config = _example(
+        **{"region": _SAMBAS, "as_of": "2024-06-30", "from": "2024-07-01", "to": "2024-12-31"},
+        before={
+            **_FIGURES,
+            "known_at": "2024-07-01",
+            "numerator": {"value": 43310, "definition": NUMERATOR},
+            "coverage": 0.095799,
+            "attainment": 0.31933,
+            "missing": 92318,
+        },
+        after={**_FIGURES, "known_at": "2024-12-31"},
+        whole={"count": 26, "coverage": 0.000058, "attainment": 0.000192, "missing": -26},
+        parts={
+            "late_events": {"count": 31, "coverage": 0.000069, "attainment": 0.000229, "missing": -31},
+            "corrections": {"count": -5, "coverage": -0.000011, "attainment": -0.000037, "missing": 5},
+            "denominator": {"count": 0, "coverage": 0.0, "attainment": 0.0, "missing": 0},
+            "target": {"count": 0, "coverage": 0.0, "attainment": 0.0, "missing": 0},
+        },
+        absent=[],
+        data=_DATA,
+    )
+
+    region: RegionName
+    as_of: dt.date
+    first: dt.date = Field(alias="from")
+    last: dt.date = Field(alias="to")
+    before: Figures
+    after: Figures
+    whole: Difference
+    parts: Parts
+    absent: list[Absent]
     data: Data
 
 
@@ -366,6 +433,46 @@ class FreshnessAnswer(Model):
     partitions: list[PartitionPlace]
     sources: list[SourcePlace]
     absent: list[Absent]
+
+
+class DeadLetterGroup(Model):
+    """Refused records that share topic, kind of reason, source (null where none can be read) and status."""
+
+    topic: str
+    reason: str
+    source: str | None
+    status: Literal["open", "retried", "discarded"]
+    letters: int
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
+class DeadLettersAnswer(Model):
+    """Records that could not be taken in, counted; never their bytes. `open` ones wait for a decision."""
+
+    model_config = _example(
+        total=3,
+        open=3,
+        groups=[
+            {
+                "topic": "ikd.activation.v1",
+                "reason": "Activated: domicile: is no village of the register",
+                "source": "dukcapil-61.01",
+                "status": "open",
+                "letters": 3,
+                "first_at": "2024-06-30T10:00:00Z",
+                "last_at": "2024-06-30T10:00:05Z",
+            }
+        ],
+        absent=[],
+        data=_DATA,
+    )
+
+    total: int
+    open: int
+    groups: list[DeadLetterGroup]
+    absent: list[Absent]
+    data: Data
 
 
 class Alive(Model):

@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.allowed import ALLOWED, MAX_LIMIT, MAX_OFFSET
+from api.clocks import KnownAt, day_of
 from api.problems import UnknownRegionCode
 from events import regions
 from events.errors import UnknownRegion
@@ -54,8 +55,20 @@ def _read_moment(value: Any) -> Any:
         raise ValueError from None
 
 
+def _read_known_at(value: Any) -> Any:
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        return _read_day(value)
+    at = _read_moment(value)
+    try:
+        day_of(at)
+    except OverflowError:
+        raise ValueError from None
+    return at
+
+
 Day = Annotated[dt.date, BeforeValidator(_read_day)]
 Moment = Annotated[dt.datetime, BeforeValidator(_read_moment)]
+DayOrMoment = Annotated[KnownAt, BeforeValidator(_read_known_at)]
 
 
 class _Strict(BaseModel):
@@ -80,6 +93,42 @@ class CoverageQuery(_Strict):
     basis: Basis | None = Field(
         None,
         description="What to divide by; the applicable target's basis if left out, else `recorded`.",
+        examples=["recorded", "population"],
+    )
+    estimate: bool = Field(
+        False, description="Take an estimate where no denominator is published, and say so.", examples=[True]
+    )
+
+
+class KnownQuery(CoverageQuery):
+    """Which coverage, and when."""
+
+    known_at: DayOrMoment | None = Field(
+        None,
+        description="As it would have been reported then: only what was recorded by the end of this day in western"
+        " Indonesia, or by this time. `as_of` is this day if left out.",
+        examples=["2024-07-01", "2024-07-01T10:00:00+07:00"],
+    )
+
+
+class RestatementQuery(_Strict):
+    """Which reports."""
+
+    first: Day | None = Field(
+        None,
+        alias="from",
+        description="The day of the earlier report; `as_of` if left out, else the day of the later one.",
+        examples=["2024-07-01"],
+    )
+    last: Day | None = Field(
+        None, alias="to", description="The day of the later report; today if left out.", examples=["2024-12-31"]
+    )
+    as_of: Day | None = Field(
+        None, description="The day that both reports are of; `from` if left out.", examples=["2024-06-30"]
+    )
+    basis: Basis | None = Field(
+        None,
+        description="What to divide by in both; that of the target known at `from` if left out, else `recorded`.",
         examples=["recorded", "population"],
     )
     estimate: bool = Field(
@@ -121,7 +170,8 @@ class NoQuery(_Strict):
 
 
 PagingQ = Annotated[Paging, Query()]
-CoverageQ = Annotated[CoverageQuery, Query()]
+KnownQ = Annotated[KnownQuery, Query()]
+RestatementQ = Annotated[RestatementQuery, Query()]
 ChildrenQ = Annotated[ChildrenQuery, Query()]
 SeriesQ = Annotated[SeriesQuery, Query()]
 RatesQ = Annotated[RatesQuery, Query()]

@@ -15,6 +15,8 @@ from projections.clickhouse import Database
 EARLIEST_DAY = dt.date(1900, 1, 1)
 EARLIEST_EPOCH = 2 * 86_400
 VILLAGE_DIGITS = 10
+# Milliseconds since 1970 that no event is recorded after: all that is known by now.
+BY_NOW = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +113,30 @@ def active_people(database: Database, codes: Sequence[int], as_of: dt.date) -> d
     return {row["region"]: row["active"] for row in rows}
 
 
-def spoken_for(database: Database, region: int) -> set[int]:
+def active_people_known(
+    database: Database, region: int, as_of: dt.date, activated_ms: int, amended_ms: int
+) -> int | None:
+    """People with an active IKD at the end of `as_of`, from the events recorded by some time; None where none of them
+    names the region. `activated_ms` counts for activations, `amended_ms` for what ends or moves them.
+    """
+    low, high = villages_of(region)
+    params = {"region": region, "low": max(low, 1), "high": high, "as_of": _day(as_of)}
+    known = {"activated_ms": activated_ms, "amended_ms": amended_ms}
+    (row,) = database.rows(sql.query("coverage_known"), params | known)
+    return row["active"] if row["naming"] else None
+
+
+def spoken_for(database: Database, region: int, known_ms: int = BY_NOW) -> set[int]:
     """Regions that sources speak for: `region`, those above it and those within it."""
-    params = {"region": region, "chain": tuple(regions.ancestors_of(region))}
+    params = {"region": region, "chain": tuple(regions.ancestors_of(region)), "known_ms": known_ms}
     return {row["region"] for row in database.rows(sql.query("sources_around"), params)}
 
 
-def reference(database: Database, codes: Sequence[int], as_of: dt.date) -> Reference:
-    """Denominators and targets of these regions on a day."""
+def reference(database: Database, codes: Sequence[int], as_of: dt.date, known_ms: int = BY_NOW) -> Reference:
+    """Denominators and targets of these regions on a day, of those recorded by a time."""
     found = Reference()
-    for row in database.rows(sql.query("reference_at"), {"regions": tuple(codes), "as_of": _day(as_of)}):
+    params = {"regions": tuple(codes), "as_of": _day(as_of), "known_ms": known_ms}
+    for row in database.rows(sql.query("reference_at"), params):
         if row["kind"] == "target":
             found.targets[row["region"]] = _target(row)
         else:

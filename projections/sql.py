@@ -1,16 +1,26 @@
-"""Statements by name: `queries/<name>.sql`, runnable by hand, parameters bound."""
+"""Statements by name: `queries/<name>.sql`, runnable by hand, parameters bound.
+
+What several statements share stands once in `queries/parts`; a line `-- include <part>` takes it in.
+"""
 
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
 
+_INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
+
 
 @functools.cache
 def query(name: str) -> str:
-    """The text of `queries/<name>.sql`."""
+    """The text of `queries/<name>.sql`, its parts in place; print it to run it by hand."""
+    return _INCLUDE.sub(lambda line: _text(f"parts/{line[1]}"), _text(name))
+
+
+def _text(name: str) -> str:
     return (HERE / "queries" / f"{name}.sql").read_text()
 
 

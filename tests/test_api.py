@@ -39,6 +39,7 @@ def test_sambas(client: TestClient) -> None:
     assert answer == {
         "region": {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"},
         "as_of": "2024-06-30",
+        "known_at": None,
         "basis": "recorded",
         "numerator": {"value": 43_336, "definition": "people with an active IKD, by domicile"},
         "denominator": {

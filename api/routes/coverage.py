@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from api import coverage as contract
 from api import models, series
+from api import restatement as restated
 from api.allowed import MAX_POINTS
 from api.answering import respond
+from api.clocks import KnownAt, day_of, last_ms
 from api.context import Context, Ctx
 from api.coverage import Asked, Facts
-from api.parameters import ChildrenQ, CoverageQ, CoverageQuery, Interval, RegionInPath, SeriesQ, Sort
+from api.parameters import (
+    ChildrenQ,
+    CoverageQuery,
+    Interval,
+    KnownQ,
+    RegionInPath,
+    RestatementQ,
+    RestatementQuery,
+    SeriesQ,
+    Sort,
+)
 from api.problems import BadParameter
 from events import regions
 from events.regions import Region
@@ -24,14 +37,16 @@ router = APIRouter(tags=["coverage"])
 
 
 @router.get("/v1/coverage/{code}", response_model=models.CoverageAnswer, summary="How far IKD has reached in a region")
-def coverage(region: RegionInPath, query: CoverageQ, context: Ctx) -> Response:
+def coverage(region: RegionInPath, query: KnownQ, context: Ctx) -> Response:
     """Active people, what they are divided by, coverage, the target and how far it is met, at the end of a day.
 
-    A figure that can't be given honestly is null and named in `absent` with its reason; it is never 0.
+    A figure that can't be given honestly is null and named in `absent` with its reason; it is never 0. With `known_at`,
+    what would have been reported then: events, denominators and targets that were recorded by then, and no others.
     """
-    asked = _asked(query, context)
+    asked = _asked(query, context, query.known_at)
     standing = context.log_state.read()
-    figures = contract.figures(region, asked, _facts(context, asked, region, [region]))
+    facts = _facts(context, asked, region, [region]) if asked.known_at is None else _facts_then(context, asked, region)
+    figures = contract.figures(region, asked, facts)
     absent = figures.absent + standing.absent
     return respond(models.CoverageAnswer(**{**dict(figures), "absent": absent}, data=standing.data))
 
@@ -96,15 +111,56 @@ def over_time(region: RegionInPath, query: SeriesQ, context: Ctx) -> Response:
     return respond(models.SeriesAnswer.model_validate(answer))
 
 
-def _asked(query: CoverageQuery, context: Context) -> Asked:
+@router.get(
+    "/v1/coverage/{code}/restatement",
+    response_model=models.RestatementAnswer,
+    summary="Why a day is reported otherwise now",
+)
+def restatement(region: RegionInPath, query: RestatementQ, context: Ctx) -> Response:
+    """What was reported of a day at `from` and what is reported of it at `to`, and what made the difference.
+
+    One thing after the other is put in: late activations, then what ends or moves what counted, then denominators, then
+    targets. Each part is the difference that its step makes, so the parts add up to the whole.
+    """
+    asked, again = _asked_twice(query, context)
+    standing = context.log_state.read()
+    answer = restated.answer(restated.figures(region, asked, again, _reports(context, region, asked, again)))
+    return respond(
+        models.RestatementAnswer.model_validate(
+            {
+                "region": models.RegionName.of(region),
+                "as_of": asked.as_of,
+                "from": asked.known_at,
+                "to": again.known_at,
+                **answer,
+                "absent": answer["absent"] + standing.absent,
+                "data": standing.data,
+            }
+        )
+    )
+
+
+def _asked(query: CoverageQuery, context: Context, known_at: KnownAt | None = None) -> Asked:
     today = context.options.today()
-    return Asked(query.as_of or today, today, query.basis, query.estimate)
+    as_of = query.as_of or (today if known_at is None else day_of(known_at))
+    return Asked(as_of, today, query.basis, query.estimate, known_at)
+
+
+def _asked_twice(query: RestatementQuery, context: Context) -> tuple[Asked, Asked]:
+    """The earlier and the later report of one day. Raises BadParameter."""
+    today = context.options.today()
+    last = query.last or today
+    first = query.first or min(query.as_of or last, last)
+    if first > last:
+        raise BadParameter(**{"from": "lies after `to`"})
+    asked = Asked(query.as_of or first, today, query.basis, query.estimate, known_at=first)
+    return asked, replace(asked, known_at=last)
 
 
 def _facts(context: Context, asked: Asked, region: Region, wanted: Sequence[Region]) -> Facts:
     """What the figures of `wanted` need: two queries, a third where events have not named one of them. `region` is
     among them or above them."""
-    if asked.in_future:
+    if asked.unanswerable:
         return Facts({}, set(), Reference())
     numbers = [each.number for each in wanted]
     active = answers.active_people(context.database, numbers, asked.as_of)
@@ -113,6 +169,30 @@ def _facts(context: Context, asked: Asked, region: Region, wanted: Sequence[Regi
     silent = any(number not in active for number in numbers)
     spoken_for = answers.spoken_for(context.database, region.number) if silent else set()
     return Facts(active, spoken_for, reference)
+
+
+def _facts_then(context: Context, asked: Asked, region: Region, late_ms: int = 0) -> Facts:
+    """What the figures of one region need, of what was known at `asked.known_at`. Activations that were recorded later
+    come in up to `late_ms`. Two queries, a third where events have not named it."""
+    if asked.unanswerable or asked.known_at is None:
+        return Facts({}, set(), Reference())
+    known_ms = last_ms(asked.known_at)
+    number = region.number
+    people = answers.active_people_known(
+        context.database, number, asked.as_of, activated_ms=max(late_ms, known_ms), amended_ms=known_ms
+    )
+    spoken_for = answers.spoken_for(context.database, number, known_ms) if people is None else set()
+    reference = answers.reference(context.database, regions.ancestors_of(number), asked.as_of, known_ms)
+    return Facts({} if people is None else {number: people}, spoken_for, reference)
+
+
+def _reports(context: Context, region: Region, asked: Asked, again: Asked) -> restated.Reports:
+    late_ms = 0 if again.unanswerable or again.known_at is None else last_ms(again.known_at)
+    return restated.Reports(
+        before=_facts_then(context, asked, region),
+        late=_facts_then(context, asked, region, late_ms),
+        after=_facts_then(context, again, region),
+    )
 
 
 def _points(context: Context, region: Region, interval: Interval, span: series.Span) -> list[models.Point]:

@@ -1,5 +1,5 @@
 -- What holds on a day for some regions: for each basis the latest count, published and estimated apart, and the first
--- vintage there is; for each region its target. Of several, the one recorded last.
+-- vintage there is; for each region its target. Of several, the one recorded last. All of what was recorded by a time.
 SELECT
     'denominator' AS kind,
     d.region AS region,
@@ -13,7 +13,7 @@ SELECT
     argMaxIf(d.origin, (d.vintage, d.recorded_at, d.event_id), d.vintage <= toDate32(%(as_of)s)) AS origin,
     argMaxIf(d.method, (d.vintage, d.recorded_at, d.event_id), d.vintage <= toDate32(%(as_of)s)) AS method
 FROM denominator AS d
-WHERE d.region IN %(regions)s
+WHERE d.region IN %(regions)s AND toUnixTimestamp64Milli(d.recorded_at) <= %(known_ms)s
 GROUP BY d.region, d.basis, estimated
 UNION ALL
 SELECT
@@ -24,6 +24,7 @@ FROM
     FROM target
     WHERE region IN %(regions)s
         AND valid_from <= toDate32(%(as_of)s)
+        AND toUnixTimestamp64Milli(recorded_at) <= %(known_ms)s
         AND (valid_to IS NULL OR valid_to >= toDate32(%(as_of)s))
     ORDER BY valid_from DESC, recorded_at DESC, event_id DESC
     LIMIT 1 BY region
