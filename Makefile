@@ -8,7 +8,7 @@ UV     := .tools/bin/uv
 export UV_SYSTEM_CERTS := true
 BIN    := $(VENV)/bin
 
-.PHONY: up test check bench lock clean doctor
+.PHONY: up test chaos check bench lock clean doctor
 
 up: $(VENV)/.ready
 	@$(BIN)/cakupan up
@@ -21,6 +21,12 @@ test: $(VENV)/.ready
 		echo "setting up: kcat, which a test needs" && \
 		{ apt-get update -qq && apt-get install -y -qq kcat; } >/dev/null; } || true
 	@$(BIN)/python -m pytest $(ARGS)
+
+# The long fault suite; `make test` runs a short one.
+KILLS ?= 200
+SEED  ?= 1
+chaos: $(VENV)/.ready
+	@$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(MINUTES),--minutes $(MINUTES))
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .

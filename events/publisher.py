@@ -69,12 +69,15 @@ class Publisher:
         """Hand one event over, in its newest version; it is sent in the background. Waits while the buffer is full."""
         self.send(event.type.topic, key_of(event), codec.encode(event.type.name, event.values))
 
-    def send(self, topic: str, key: bytes | None, value: bytes) -> None:
-        """Hand over a record as it stands."""
+    def send(
+        self, topic: str, key: bytes | None, value: bytes | None, on_place: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Hand over a record as it stands. `on_place` hears of its partition and offset once it is acknowledged."""
+        delivered = self._delivered if on_place is None else self._and_tell(on_place)
         while True:
             self._check()
             try:
-                self._producer.produce(topic, value, key, on_delivery=self._delivered)
+                self._producer.produce(topic, value, key, on_delivery=delivered)
                 break
             except BufferError:
                 self._producer.poll(0.1)
@@ -112,14 +115,24 @@ class Publisher:
         self.delivered += 1
         self._on_delivered(1)
 
+    def _and_tell(self, on_place: Callable[[int, int], None]) -> Callable[[KafkaError | None, Any], None]:
+        def delivered(error: KafkaError | None, message: Any) -> None:
+            self._delivered(error, message)
+            if error is None:
+                on_place(message.partition(), message.offset())
+
+        return delivered
+
     def _on_error(self, error: KafkaError) -> None:
         self._unreachable = error.str()
 
     def _check(self) -> None:
-        if self._failure is not None:
-            unknown = self._failure.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
+        # Told once: whoever then sends again what was not acknowledged, as a worker does, gets an answer of its own.
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            unknown = failure.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
             hint = "; is the topic there? run: cakupan topics apply" if unknown else ""
-            raise PublishError(f"{self.name} refused an event: {self._failure.str()}{hint}")
+            raise PublishError(f"{self.name} refused an event: {failure.str()}{hint}")
 
 
 def publish_all(publisher: Publisher, events: Iterable[Event]) -> int:

@@ -1,6 +1,7 @@
 -- The event base: an idempotent copy of ikd.activation.v1. One row an event, whatever is delivered, how often, in what
--- order: the sorting key holds the event's id, and a row with the same key replaces its equal. Should a source send two
--- contents under one id, the one recorded last holds, whatever came first.
+-- order: the sorting key holds the event's id, and a row with the same key replaces its equal. Should a source send other
+-- particulars (a band, a channel, a reason) under one id, those recorded last hold, whatever came first. Another person,
+-- time, type or domicile under one id breaks the contract: the recount names it.
 -- By subject, because what a person counts for is computed from all of that person's events.
 -- Small granules, because a single event must find its person's others at once.
 CREATE TABLE activation_event
