@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -29,6 +29,13 @@ class ApiMetrics:
         self.age = Gauge("cakupan_api_data_age_seconds", "Age of the answers.", [], registry=r)
         self.position = Gauge("cakupan_api_position", "First offset not yet in the answers.", PARTITION, registry=r)
         self.lag = Gauge("cakupan_api_lag_events", "Records not yet in the answers.", PARTITION, registry=r)
+        self.dead_letters = Gauge("cakupan_dead_letters", "Refused records.", ["topic", "status"], registry=r)
+
+    def show_dead_letters(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Set how many records were refused, by topic and status."""
+        self.dead_letters.clear()
+        for labels, count in counts.items():
+            self.dead_letters.labels(*labels).set(count)
 
     def show(self, places: Sequence[Place], data: Data | None) -> None:
         """Set what is known of the log; None: ClickHouse is away, and nothing is."""

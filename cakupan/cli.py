@@ -7,6 +7,7 @@ import sys
 import typer
 
 from cakupan.commands import (
+    dead_letters,
     doctor,
     importing,
     migrate,
@@ -48,6 +49,7 @@ app.command("import")(importing.import_file)
 app.command("publish")(publish.publish)
 app.command("verify")(verify.verify)
 app.command("rebuild")(rebuild.rebuild)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("status")(status.status)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from events import jsonform, regions, rules
-from events.catalogue import EVENTS
+from events.catalogue import DEAD_LETTER, EVENTS
 from events.codec import Event
 from events.errors import ContractError, RuleBroken, UnknownRegion
 
@@ -177,4 +177,4 @@ def _line(number: int, read: Callable[[], Mapping[str, Any]], now_ms: int) -> Li
 
 def importable_types() -> list[str]:
     """Names of the event types that a file may hold."""
-    return [name for name in EVENTS if name != "RecordRefused"]
+    return [name for name, event in EVENTS.items() if event.topic != DEAD_LETTER]

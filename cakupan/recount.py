@@ -121,10 +121,15 @@ def _take(log: Log, message: Any) -> None:
     try:
         event = _decode(message.value())
     except Exception:
+        if place[0] == catalogue.DEAD_LETTER:  # no letter is written about a letter
+            log.refused.add(place)
+            return
         log.unaccounted.append(f"{place[0]}/{place[1]} offset {place[2]}: no event, and in no dead letter")
         return
     if event.name == "RecordRefused":
         log.refused.add((event.values["topic"], event.values["partition"], event.values["offset"]))
+        return
+    if event.name == "RefusalSettled":
         return
     event_id = event.values["event_id"]
     known = log.events.setdefault(event_id, event)

@@ -54,7 +54,7 @@ TOPICS: dict[str, Topic] = {
         Topic(OUTREACH, 2, "outreach_id", "Outreach planned, held, cancelled; campaigns.", KEEP),
         Topic(REFERENCE, 1, "region", "Denominators, targets, published figures.", KEEP),
         Topic(HEARTBEAT, 1, "source", "Sources say that they are there.", KEEP),
-        Topic(DEAD_LETTER, 1, "topic", "Records that could not be taken in, with the reason.", KEEP),
+        Topic(DEAD_LETTER, 1, "topic", "Records that could not be taken in, and what was decided about them.", KEEP),
     )
 }
 
@@ -120,6 +120,7 @@ EVENTS: dict[str, EventType] = {
         _one("FigureReported", REFERENCE, 303),
         _one("SourceReported", HEARTBEAT, 401),
         _one("RecordRefused", DEAD_LETTER, 501),
+        _one("RefusalSettled", DEAD_LETTER, 502),
     )
 }
 

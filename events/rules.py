@@ -50,7 +50,7 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
 TIMES = ("occurred_at", "recorded_at")
 REGIONS = ("service_region", "region")
 # An origin is a citation: an address of a web page may hold a long number. The 16-digit rule still holds.
-TEXTS = ("source", "place", "origin", "method", "printed")
+TEXTS = ("source", "place", "origin", "method", "printed", "reason")
 REQUIRED_TEXTS = ("source", "place", "origin", "printed")
 
 

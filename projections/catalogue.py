@@ -6,7 +6,7 @@ import secrets
 import time
 
 from events import catalogue as events
-from projections import activation, erasure, heartbeat, outreach, reference
+from projections import activation, dead_letters, erasure, heartbeat, outreach, reference
 from projections.base import Frames, Table
 from projections.clickhouse import Database
 
@@ -15,6 +15,7 @@ PROJECTIONS: dict[str, tuple[Table, ...]] = {
     events.OUTREACH: (outreach.EVENTS_IN,),
     events.REFERENCE: (reference.DENOMINATORS_IN, reference.TARGETS_IN, reference.FIGURES_IN),
     events.HEARTBEAT: (heartbeat.REPORTS_IN,),
+    events.DEAD_LETTER: (dead_letters.LETTERS_IN, dead_letters.DECISIONS_IN),
 }
 
 # The topics whose inserts are followed by a recompute.

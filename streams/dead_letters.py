@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 
 from events import identity
+from events.blanking import blanked
 from events.catalogue import DEAD_LETTER, EVENTS
 from events.codec import Event, Refused
 from events.publisher import Publisher
@@ -14,8 +14,6 @@ from events.rules import EARLIEST_MS
 from streams.batch import Batch
 from streams.runner import StopWorker
 
-# The rule that refuses a NIK in text would be worth little if its bytes stood in another topic.
-_NIK_BYTES = re.compile(rb"\d{16,}|\d{4}([ .\-])\d{4}\1\d{4}\1\d{4}|\d{6}([ .\-])\d{6}\2\d{4}")
 SOURCE = "cakupan-worker"
 
 
@@ -44,11 +42,6 @@ def letters(batches: Sequence[Batch], refused: Sequence[Refused]) -> Iterator[Ev
                 "record_value": blanked(record.value),
             },
         )
-
-
-def blanked(raw: bytes | None) -> bytes | None:
-    """The bytes with digits that look like a NIK replaced by #, so that lengths and places stay."""
-    return None if raw is None else _NIK_BYTES.sub(lambda match: b"#" * len(match[0]), raw)
 
 
 def send(publisher: Publisher, events: Sequence[Event]) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events import codec
+from events.catalogue import DEAD_LETTER
 from events.publisher import Publisher
 from projections import activation, catalogue
 from projections.clickhouse import Database
@@ -113,6 +114,10 @@ class Ingest:
     async def _refuse(self, topic: str, batches: Sequence[Batch], decoded: codec.Decoded) -> None:
         last = decoded.refused[-1].reason
         total = sum(batch.count for batch in batches)
+        if topic == DEAD_LETTER:  # a letter about a letter would be the next to be refused
+            METRICS.refused.labels(topic).inc(len(decoded.refused))
+            log.warning("%s: %d of %d records left out; the last: %s", topic, len(decoded.refused), total, last)
+            return
         self.limit.check(topic, total, len(decoded.refused), last)
         letters = list(dead_letters.letters(batches, decoded.refused))
         async with self._letters:  # one flush at a time: it waits for all that the producer holds

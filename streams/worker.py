@@ -9,8 +9,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import start_http_server
-
 from events.publisher import Publisher
 from projections import activation
 from projections.catalogue import PROJECTIONS, new_run
@@ -18,17 +16,19 @@ from projections.clickhouse import Database
 from projections.errors import DatabaseError
 from streams.agents import add_agents
 from streams.dead_letters import Limit
+from streams.health import KafkaAway, Liveness, serve
 from streams.ingest import Ingest
 from streams.ledger import Partition
 from streams.metrics import METRICS
 from streams.positions import Positions
-from streams.retry import until_done
-from streams.runner import run_worker
+from streams.retry import WAITS, until_done
+from streams.runner import STOP_WORKER, configure_logging, run_worker
 from streams.transport import TransportSettings, WorkerApp, create_app
 
 log = logging.getLogger(__name__)
 
 TELL_SECONDS = 1.0
+TURN_SECONDS = 0.5
 ORPHAN_RUN_SECONDS = 3600
 
 
@@ -49,6 +49,7 @@ class WorkerOptions:
     dead_letter_ratio: float
     dead_letter_window: int
     metrics_port: int = 0
+    stalled_seconds: float = 120
 
 
 def build_app(database: Database, options: WorkerOptions) -> WorkerApp:
@@ -73,9 +74,28 @@ def build_app(database: Database, options: WorkerOptions) -> WorkerApp:
 
 def work(database: Database, options: WorkerOptions, on_ready: Callable[[], None] | None = None) -> int:
     """Run the worker until a signal, or until it decides to stop; returns the exit code (see `streams.runner`)."""
+    app = build_app(database, options)
     if options.metrics_port:
-        start_http_server(options.metrics_port, addr="127.0.0.1", registry=METRICS.registry)
-    return run_worker(build_app(database, options), on_ready=on_ready)
+        try:
+            serve(options.metrics_port, METRICS.registry, _liveness(app, options))
+        except OSError as error:
+            configure_logging()
+            log.error("stopped: port %d (CAKUPAN_WORKER_METRICS_PORT): %s", options.metrics_port, error.strerror)
+            return STOP_WORKER
+    return run_worker(app, on_ready=on_ready)
+
+
+def _liveness(app: WorkerApp, options: WorkerOptions) -> Liveness:
+    kafka_away = KafkaAway(",".join(options.brokers))
+    liveness = Liveness(app.progress, WAITS, options.stalled_seconds, kafka_away)
+
+    async def turn() -> None:
+        while True:
+            liveness.turned()
+            await asyncio.sleep(TURN_SECONDS)
+
+    _run_with(app, turn)
+    return liveness
 
 
 def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Positions) -> None:

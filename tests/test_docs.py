@@ -37,6 +37,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
 
 def commands() -> list[list[str]]:
     names = [["topics", "apply"], ["simulate", "sambas"], ["simulate", "nation"]]
+    names += [["dead-letters", each] for each in ("list", "show", "retry", "discard")]
     return names + [[str(each.name)] for each in app.registered_commands]
 
 
@@ -50,5 +51,5 @@ def test_every_command_has_help_with_an_example(command: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_commands_that_are_named_exist(page: Path) -> None:
     known = {command[0] for command in commands()}
-    for name in re.findall(r"`cakupan ([a-z]+)", page.read_text(encoding="utf-8")):
+    for name in re.findall(r"`cakupan ([a-z-]+)", page.read_text(encoding="utf-8")):
         assert name in known, f"{page.name} names cakupan {name}"

@@ -12,7 +12,7 @@ from api import models
 from api.answering import respond
 from api.context import Context, Ctx
 from api.problems import Away
-from projections import answers
+from projections import answers, dead_letters
 from projections.answers import Place
 from projections.errors import DatabaseError
 
@@ -58,6 +58,10 @@ def metrics(context: Ctx) -> Response:
         context.metrics.show(standing.place.taken, standing.data)
     except DatabaseError:
         context.metrics.show([], None)
+    try:
+        context.metrics.show_dead_letters(dead_letters.counts(context.database))
+    except DatabaseError:
+        context.metrics.show_dead_letters({})
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -33,5 +33,6 @@ def _work(settings: Settings) -> int:
         dead_letter_ratio=settings.dead_letter_ratio,
         dead_letter_window=settings.dead_letter_window,
         metrics_port=settings.worker_metrics_port,
+        stalled_seconds=settings.stalled_seconds,
     )
     return work(wiring.database(settings), options)
