@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ from events.publisher import Publisher, key_of
 
 def test_a_failure_is_told_once_and_not_for_ever() -> None:
     event = from_json(examples(EVENTS["Activated"], EVENTS["Activated"].newest)[0], time.time_ns() // 1_000_000)
-    publisher = Publisher("127.0.0.1:9", timeout=10, **{"message.timeout.ms": 300})
+    impatient: dict[str, Any] = {"message.timeout.ms": 300}
+    publisher = Publisher("127.0.0.1:9", timeout=10, **impatient)
     publisher.publish(event)
     with pytest.raises(PublishError, match=r"Kafka at 127\.0\.0\.1:9 \(CAKUPAN_KAFKA_BOOTSTRAP\)"):
         publisher.flush()
