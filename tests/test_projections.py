@@ -116,7 +116,7 @@ logs = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(log=logs, seed=st.integers(0, 1000))
 def test_any_order_any_number_of_times_gives_the_same_rows(database: Database, log: list[Event], seed: int) -> None:
     empty(database)

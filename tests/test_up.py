@@ -187,7 +187,6 @@ def test_importing_a_file_three_times_counts_it_once(up: Up, tmp_path: Path) -> 
         assert [each["line"] for each in report["refused"]] == [4, 5]
         assert "6101014502990001" not in done.stdout + done.stderr
         until("both count", lambda: up.active("61.01") == before + 2)
-    assert command(up.settings, "verify").returncode == 0
 
 
 def test_killed_and_started_again_the_numbers_are_the_same(up: Up) -> None:
@@ -218,11 +217,13 @@ def test_verify_finds_a_row_changed_by_hand(up: Up) -> None:
         f"coverage_day UPDATE active_change = active_change {{}} 1 {place}": (row["region"], row["day"]),
         "denominator UPDATE value = value {} 1 WHERE region = 6101 AND basis = 'recorded'": (6101, DAY),
     }
-    for change, (region, day) in changes.items():
+    for change in changes:
         database.run(f"ALTER TABLE {change.format('+')} SETTINGS mutations_sync = 1")
-        done = command(up.settings, "verify")
+    done = command(up.settings, "verify")
+    for change in changes:
         database.run(f"ALTER TABLE {change.format('-')} SETTINGS mutations_sync = 1")
-        assert done.returncode == 1
+    assert done.returncode == 1
+    for region, day in changes.values():
         assert f"region {format_code(region)}, day {day}" in done.stdout
     done = command(up.settings, "verify", "--json")
     assert done.returncode == 0, done.stdout

@@ -1,14 +1,14 @@
 """The worker on the real Kafka and the real ClickHouse engine.
 
-Every test has a database and a consumer group of its own and reads the one log from its start, whatever other tests
-wrote to it: what the tables must hold is what a plain recount of the log says.
+Every test has a database and a consumer group of its own and reads the module's log from its start, whatever other
+tests wrote to it: what the tables must hold is what a plain recount of the log says.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,14 @@ VILLAGE = 6101012001
 
 
 @pytest.fixture(scope="module")
-def log(kafka: KafkaNode) -> KafkaNode:
-    topics.apply(kafka.bootstrap)
-    return kafka
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
+    """A log of the module's own: what others write on purpose, one id with two contents say, must not count here."""
+    node = KafkaNode(tmp_path_factory.mktemp("log"), port=free_port(), controller_port=free_port())
+    node.start()
+    node.wait_ready()
+    topics.apply(node.bootstrap)
+    yield node
+    node.stop()
 
 
 @pytest.fixture
