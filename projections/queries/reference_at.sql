@@ -21,11 +21,18 @@ SELECT
 FROM
 (
     SELECT *
-    FROM target
-    WHERE region IN %(regions)s
-        AND valid_from <= toDate32(%(as_of)s)
-        AND toUnixTimestamp64Milli(recorded_at) <= %(known_ms)s
-        AND (valid_to IS NULL OR valid_to >= toDate32(%(as_of)s))
-    ORDER BY valid_from DESC, recorded_at DESC, event_id DESC
+    FROM
+    (
+        -- A target issued again, say with an end, takes the place of the one before it.
+        SELECT *
+        FROM target
+        WHERE region IN %(regions)s
+            AND valid_from <= toDate32(%(as_of)s)
+            AND toUnixTimestamp64Milli(recorded_at) <= %(known_ms)s
+        ORDER BY recorded_at DESC, event_id DESC
+        LIMIT 1 BY region, valid_from
+    )
+    WHERE valid_to IS NULL OR valid_to >= toDate32(%(as_of)s)
+    ORDER BY valid_from DESC
     LIMIT 1 BY region
 )
