@@ -21,7 +21,7 @@ import fastavro
 import polars as pl
 
 from events import rules
-from events.catalogue import BY_SCHEMA_ID, EVENTS, EventType, Version, parsed_schema, schema
+from events.catalogue import BY_SCHEMA_ID, EVENTS, EventType, Version, schema
 from events.errors import ContractError, RuleBroken, UnreadableRecord
 
 Values = dict[str, Any]
@@ -257,7 +257,3 @@ def _missing(version: Version, values: Values) -> str:
     if absent := sorted(wanted - values.keys()):
         return f"{', '.join(absent)} missing"
     return "a value has the wrong type"
-
-
-# The reference reader's own form of each schema, for consumers that want Avro's logical types.
-LOGICAL_SCHEMA = parsed_schema

@@ -10,7 +10,6 @@ null.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -207,7 +206,3 @@ def iso_ms(at_ms: int) -> str:
     """Epoch milliseconds as `2024-06-30T03:00:00.000Z`."""
     at = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def dumps(event: Event) -> str:
-    return json.dumps(to_json(event), ensure_ascii=False)

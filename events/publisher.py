@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -133,16 +133,6 @@ class Publisher:
             unknown = failure.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
             hint = "; is the topic there? run: cakupan topics apply" if unknown else ""
             raise PublishError(f"{self.name} refused an event: {failure.str()}{hint}")
-
-
-def publish_all(publisher: Publisher, events: Iterable[Event]) -> int:
-    """Publish and wait; returns how many."""
-    count = 0
-    for event in events:
-        publisher.publish(event)
-        count += 1
-    publisher.flush()
-    return count
 
 
 class _Quiet:
