@@ -8,7 +8,7 @@ UV     := .tools/bin/uv
 export UV_SYSTEM_CERTS := true
 BIN    := $(VENV)/bin
 
-.PHONY: up test chaos check bench lock clean doctor
+.PHONY: up test chaos fuzz check bench lock clean doctor
 
 up: $(VENV)/.ready
 	@$(BIN)/cakupan up
@@ -27,6 +27,11 @@ KILLS ?= 200
 SEED  ?= 1
 chaos: $(VENV)/.ready
 	@$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(MINUTES),--minutes $(MINUTES))
+
+# Mutated records through the decoder; `make test` tries some tens of thousands.
+RECORDS ?= 1000000
+fuzz: $(VENV)/.ready
+	@RUST_BACKTRACE=0 $(BIN)/python -m tests.fuzz --records $(RECORDS) --seed $(SEED)
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -3,14 +3,14 @@
 Two readers of the same bytes. `decode` is the reference: fastavro, one record, every error named. `decode_batch` is
 the fast one: bodies of one schema, set behind the header of an Avro container, are a valid Avro file, which polars
 reads into columns at once. Avro has no check-sum, so a short or long body shifts its neighbours: every row is checked
-afterwards, and on any doubt that schema's records go through `decode`, one by one.
+afterwards, what it says (`events/rules.py`) and where it stood (`events/layout.py`), and on any doubt that schema's
+records go through `decode`, one by one.
 """
 
 from __future__ import annotations
 
 import functools
 import io
-import itertools
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import fastavro
+import numpy as np
 import polars as pl
 
-from events import rules
+from events import layout, rules, walk
 from events.catalogue import BY_SCHEMA_ID, EVENTS, EventType, Version, schema
 from events.errors import ContractError, RuleBroken, UnreadableRecord
 
@@ -84,9 +85,11 @@ def decode(raw: bytes | None, topic: str) -> Event:
     try:
         values: Values = fastavro.schemaless_reader(body, _plain_schema(version.schema_id), None)
     except Exception as error:  # whatever a decoder raises on arbitrary bytes is the same news: they are not this type
-        raise UnreadableRecord(f"the bytes are no {event.name} version {version.number}") from error
+        raise UnreadableRecord(_no(event, version)) from error
     if body.tell() != len(raw):
         raise UnreadableRecord(f"{len(raw) - body.tell()} bytes are left over after a {event.name}")
+    if not _strict(version, values, raw):
+        raise UnreadableRecord(_no(event, version))
     return Event(event, {**version.filled, **values})
 
 
@@ -142,10 +145,44 @@ def _identify(raw: bytes | None, topic: str) -> tuple[EventType, Version]:
     return event, version
 
 
+def _strict(version: Version, values: Values, raw: bytes) -> bool:
+    """Whether these bytes are Avro for the values that fastavro, which is lenient, read from them.
+
+    What is written again as it stood is; only numbers without bounds are written as leniently. Lists in blocks are not
+    written so, and are Avro all the same: those bytes are walked through.
+    """
+    if any(values[name] is not None and not -(2**31) <= values[name] < 2**31 for name in _ints(version.schema_id)):
+        return False
+    again = io.BytesIO()
+    fastavro.schemaless_writer(again, _plain_schema(version.schema_id), values)
+    if again.getvalue() == raw[HEADER_BYTES:]:
+        return True
+    return walk.whole(schema(version.schema_id)["fields"], raw, HEADER_BYTES)
+
+
+@functools.cache
+def _ints(schema_id: int) -> list[str]:
+    """Fields of 32 bits."""
+    plain = _plain_schema(schema_id)["fields"]
+    return [each["name"] for each in plain if "int" in _kinds(each["type"])]
+
+
+def _kinds(kind: Any) -> list[Any]:
+    if isinstance(kind, list):
+        return [name for each in kind for name in _kinds(each)]
+    return [kind["type"] if isinstance(kind, dict) else kind]
+
+
+def _no(event: EventType, version: Version) -> str:
+    return f"the bytes are no {event.name} version {version.number}"
+
+
 def _fast(version: Version, bodies: Sequence[bytes | None], arrived: Sequence[int]) -> pl.DataFrame | None:
     """The columns, or None on any doubt."""
+    cut = [raw[HEADER_BYTES:] for raw in bodies if raw is not None]
+    container = _container(version.schema_id, cut)
     try:
-        frame = pl.read_avro(io.BytesIO(_container(version.schema_id, bodies)))
+        frame = pl.read_avro(io.BytesIO(container))
     except BaseException as error:  # polars' reader panics on some bytes, and a PanicException is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
@@ -154,6 +191,10 @@ def _fast(version: Version, bodies: Sequence[bytes | None], arrived: Sequence[in
         return None
     frame, last = _normal(frame, version).head(len(bodies)), frame.tail(1)
     if last["event_id"][0] != _SENTINEL_ID:  # bytes left over in the last body moved the sentinel
+        return None
+    begin = len(container) - len(_tail(version.schema_id))
+    sizes = np.array([0, *map(len, cut)])
+    if not layout.matches(frame, schema(version.schema_id)["fields"], container, begin - sizes.sum() + sizes.cumsum()):
         return None
     return None if rules.broken_rows(frame, pl.Series(arrived, dtype=pl.Int64)).any() else frame
 
@@ -190,13 +231,16 @@ def _frame_schema(event: EventType) -> dict[str, Any]:
     return dict(_normal(empty, event.newest).schema)
 
 
-def _container(schema_id: int, bodies: Sequence[bytes | None]) -> bytes:
-    """An Avro object container of framed records of one schema, and a sentinel record behind them."""
-    sentinel = _sentinel(schema_id)
-    size = sum(map(len, bodies)) - HEADER_BYTES * len(bodies) + len(sentinel)  # type: ignore[arg-type]
-    head = _container_head(schema_id) + _varint(len(bodies) + 1) + _varint(size)
-    cut = [raw[HEADER_BYTES:] for raw in bodies]  # type: ignore[index]
-    return b"".join(itertools.chain((head,), cut, (sentinel, _SYNC)))
+def _container(schema_id: int, bodies: Sequence[bytes]) -> bytes:
+    """An Avro object container of the bodies of one schema, and a sentinel record behind them."""
+    body = b"".join(bodies)
+    head = _container_head(schema_id) + _varint(len(bodies) + 1)
+    return b"".join((head, _varint(len(body) + len(_sentinel(schema_id))), body, _tail(schema_id)))
+
+
+@functools.cache
+def _tail(schema_id: int) -> bytes:
+    return _sentinel(schema_id) + _SYNC
 
 
 @functools.cache

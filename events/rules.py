@@ -35,6 +35,10 @@ LOOKS_LIKE_NIK = "holds 16 digits, which looks like a NIK; personal data is refu
 TOO_LONG = f"is longer than {LONGEST_TEXT} characters"
 EMPTY = "is empty"
 
+# Days and times that a table can hold, 1900 to 2299: what lies outside is cut there, or stops the driver.
+_DAYS = (-25_567, 120_529, "must be a day from 1900-01-01 to 2299-12-31")
+_TIMES = (-25_567 * 86_400_000, 120_530 * 86_400_000 - 1, "must be a time from 1900 to 2299")
+
 # Numbers and what they may be. Columns that a type lacks are not looked at.
 NUMBERS: dict[str, tuple[float, float, str]] = {
     "team_size": (0, 10_000, "must be 0 to 10,000 officers"),
@@ -46,6 +50,12 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "value": (1, 1_000_000_000, "must be 1 to 1,000,000,000 people"),
     "ratio": (0.000001, 1, "must be above 0 and at most 1"),
     "events_sent": (0, 10**15, "must be 0 or more"),
+    "planned_for": _DAYS,
+    "vintage": _DAYS,
+    "valid_from": _DAYS,
+    "valid_to": _DAYS,
+    "reported_on": _DAYS,
+    "complete_until": _TIMES,
 }
 TIMES = ("occurred_at", "recorded_at")
 REGIONS = ("service_region", "region")
@@ -83,7 +93,7 @@ def check(values: Mapping[str, Any], arrived_ms: int) -> None:
     for name in TEXTS:
         _check_text(name, values.get(name))
     for name, (low, high, reason) in NUMBERS.items():
-        if name in values and not low <= values[name] <= high:
+        if values.get(name) is not None and not low <= values[name] <= high:
             raise RuleBroken(name, reason)
 
 
@@ -132,7 +142,7 @@ def _bad_event_id(latest: pl.Expr) -> pl.Expr:
 
 def _unknown(codes: pl.Series, known: Codes) -> pl.Series:
     """True where a code is not among the known ones, which are sorted: a search costs less than a hash of 92,000."""
-    numbers = codes.fill_null(known[0]).to_numpy()
+    numbers = (codes.fill_null(known[0]) if codes.null_count() else codes).to_numpy()
     places = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
     return pl.Series(known[places] != numbers)
 

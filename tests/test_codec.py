@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events import codec, identity, jsonform, rules
+from events import codec, identity, jsonform, partial, rules
 from events.catalogue import (
     ACTIVATION,
     EVENTS,
@@ -223,14 +223,90 @@ def test_mutated_bytes_never_move_a_neighbour(data: st.DataObject) -> None:
     assert decoded.frames["Activated"].to_dicts() == expected
 
 
-def test_one_and_many_rules_agree_on_the_edges() -> None:
-    event = EVENTS["OutreachHeld"]
+def with_bytes(name: str, field: str, new: bytes) -> bytes:
+    """An example with other bytes in the place of a field."""
+    event = EVENTS[name]
+    raw = framed(event, event.newest, examples(event, event.newest)[0])
+    (found,) = [each for each in partial.read(raw).fields if each.name == field]
+    return raw[: found.start] + new + raw[found.end :]
+
+
+def both(raw: bytes, topic: str) -> tuple[dict[str, Any] | None, codec.Decoded]:
+    """What the reference makes of a record, and what the batch reader makes of it between two good ones."""
+    event, version = next(each for each in all_versions() if each[0].topic == topic)
+    good = framed(event, version, examples(event, version)[0])
+    many = batch(good, raw, good, topic=topic)
+    try:
+        return codec.decode(raw, topic).values, many
+    except UnreadableRecord:
+        return None, many
+
+
+@pytest.mark.parametrize("back", [1, 3, 10, 40])
+def test_bytes_that_a_record_lacks_are_not_taken_from_the_next(back: int) -> None:
+    """One behind the other they are two events; by themselves neither is one."""
+    one, other = (codec.encode("Activated", activated(n)) for n in (1, 2))
+    decoded = batch(one[:-back], other[:5] + one[-back:] + other[5:])
+    assert [each.index for each in decoded.refused] == [0, 1]
+    assert decoded.count == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "new"),
+    [
+        ("Activated", "outreach_id", b"\x04" + bytes(16)),  # a third branch of two
+        ("Activated", "outreach_id", b"\x01" + bytes(16)),  # the first from the end
+        ("Activated", "outreach_id", b"\x03"),  # the second from the end
+        ("Activated", "sex", b"\x01"),  # the last choice, counted from the end
+        ("Activated", "sex", b"\x06"),  # the fourth choice of three
+        ("DenominatorReleased", "vintage", b"\x80\x80\x80\x80\x10"),  # 2**31
+        ("DenominatorReleased", "vintage", b"\x81\x80\x80\x80\x10"),  # -2**31 - 1
+        ("DenominatorReleased", "vintage", b"\x80" * 5 + b"\x01"),
+        ("RefusalSettled", "sent_partition", b"\x02" + b"\x80" * 5 + b"\x01"),
+        ("DenominatorReleased", "vintage", b"\xac\x9b\x82" + b"\x80" * 12 + b"\x00"),  # a number of 16 bytes
+        ("DenominatorReleased", "vintage", b"\xac\x9b\x82" + b"\x80" * 12 + b"\x01"),
+        ("SourceReported", "complete_until", b"\xff" * 9 + b"\x03"),  # a number of 65 bits
+        ("SourceReported", "regions", b"\x01\x08\xb2\x01\x00"),  # a block of four bytes that has two
+        ("SourceReported", "regions", b"\xff" * 9 + b"\x01\x00"),  # -2**63 regions
+    ],
+)
+def test_what_no_writer_of_avro_writes_is_refused_by_both_readers(name: str, field: str, new: bytes) -> None:
+    event, many = both(with_bytes(name, field, new), EVENTS[name].topic)
+    assert event is None
+    assert [each.index for each in many.refused] == [1]
+    assert f"the bytes are no {name}" in many.refused[0].reason
+    assert many.count == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "new", "value"),
+    [
+        ("SourceReported", "regions", b"\x01\x04\xaa\x5f\x00", [6101]),  # in a block that tells its bytes
+        ("SourceReported", "regions", b"\x02\x7a\x02\xb6\x01\x00", [61, 91]),  # in two blocks
+        ("SourceReported", "regions", b"\x00", []),
+        ("RefusalSettled", "offset", b"\xfe" + b"\xff" * 8 + b"\x01", 2**63 - 1),
+        ("RefusalSettled", "partition", b"\xfe\xff\xff\xff\x0f", 2**31 - 1),
+        ("RefusalSettled", "partition", b"\xff\xff\xff\xff\x0f", -(2**31)),
+        ("DenominatorReleased", "vintage", b"\x82\x80\x00", 1),  # with bytes to spare
+    ],
+)
+def test_what_is_avro_in_another_way_is_read_by_both_readers(name: str, field: str, new: bytes, value: Any) -> None:
+    event, many = both(with_bytes(name, field, new), EVENTS[name].topic)
+    assert event is not None
+    assert event[field] == value
+    assert many.refused == []
+    assert value in many.frames[name][field].to_list()
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=lambda each: each.name)
+def test_one_and_many_rules_agree_on_the_edges(event: EventType) -> None:
     good = jsonform.from_json(examples(event, event.newest)[0], NOW).values
     for name, (low, high, _) in rules.NUMBERS.items():
         if name not in good:
             continue
+        kind = float if isinstance(good[name], float) else int
         for value in (low, high, low - 1, high + 1):
-            raw = codec.encode(event.name, {**good, name: type(good[name])(value)})
+            raw = codec.encode(event.name, {**good, name: kind(value)})
             decoded = batch(raw, topic=event.topic)
             assert bool(decoded.refused) == (not low <= value <= high), (name, value)
 
