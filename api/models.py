@@ -106,12 +106,14 @@ class Target(Model):
 
 
 class Data(Model):
-    """What the answer rests on. `position`: the log up to these offsets (not included) is in it. `synthetic`: some of
-    it was generated."""
+    """What the answer rests on. `position`: the log up to these offsets (not included) is in it. `verified_up_to`:
+    up to these it was compared with the tables, event by event, last at `verified_at`. `synthetic`: some of it was
+    generated."""
 
     position: Offsets
     age_seconds: float | None
     verified_up_to: Offsets
+    verified_at: dt.datetime | None
     synthetic: bool
 
 
@@ -119,6 +121,7 @@ _DATA = {
     "position": {"ikd.activation.v1": {"0": 12345}},
     "age_seconds": 0.2,
     "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
+    "verified_at": "2024-06-30T10:00:04Z",
     "synthetic": True,
 }
 _FIGURES: dict[str, Any] = {
@@ -246,11 +249,13 @@ class RestatementAnswer(Model):
 
 
 class CoverageChildren(Model):
-    """The regions directly below one, ranked; what is absent comes last. All on one basis, so that they compare."""
+    """The regions directly below one, ranked; what is absent comes last. All on one basis, so that they compare, and of
+    what was recorded by one time, `known_at`; null: by now."""
 
     model_config = _example(
         region=_KALBAR,
         as_of="2024-06-30",
+        known_at=None,
         basis="recorded",
         numerator={"value": 43336, "definition": NUMERATOR},
         sort="numerator",
@@ -265,6 +270,7 @@ class CoverageChildren(Model):
 
     region: RegionName
     as_of: dt.date
+    known_at: KnownAt | None = None
     basis: Basis | None
     numerator: Numerator | None = Field(description="Of the region itself: what its children add up to.")
     sort: Sort
@@ -292,10 +298,11 @@ class Point(Model):
 
 
 class SeriesAnswer(Model):
-    """Period after period without a gap. The first and the last may be cut by the days asked for."""
+    """Period after period without a gap. The first and the last may be cut by the days asked for. `known_at`: only
+    what was recorded by then is in it; null: all that is known by now."""
 
     model_config = _example(
-        **{"region": _SAMBAS, "interval": "month", "from": "2024-06-01", "to": "2024-06-30"},
+        **{"region": _SAMBAS, "interval": "month", "from": "2024-06-01", "to": "2024-06-30", "known_at": None},
         points=[
             {
                 "start": "2024-06-01",
@@ -316,6 +323,7 @@ class SeriesAnswer(Model):
     interval: Interval
     first: dt.date | None = Field(alias="from")
     last: dt.date | None = Field(alias="to")
+    known_at: KnownAt | None = None
     points: list[Point]
     absent: list[Absent]
     data: Data
@@ -433,6 +441,113 @@ class FreshnessAnswer(Model):
     partitions: list[PartitionPlace]
     sources: list[SourcePlace]
     absent: list[Absent]
+
+
+class IntegrityPartition(Model):
+    """A partition: the log's events before `position`, dead letters left out, with the digest of their ids; all before
+    `verified_up_to` are in every table."""
+
+    topic: str
+    partition: int
+    position: int
+    verified_up_to: int | None
+    events: int
+    refused: int
+    digest: str
+    checked_at: dt.datetime
+
+
+class IntegrityDifference(Model):
+    """Events that log and table don't agree on, those of one partition, region and day together. Offsets are null where
+    the log has no such record."""
+
+    topic: str
+    kind: Literal["missing", "unexpected", "doubled"]
+    held_by: str
+    region: str
+    day: dt.date
+    partition: int | None
+    first_offset: int | None
+    last_offset: int | None
+    events: int
+    found_at: dt.datetime
+
+
+class EventSum(Model):
+    """How many events, and an order-free digest of their ids: 16 hexadecimal digits, see docs/exactness.md."""
+
+    events: int
+    digest: str
+
+
+class IntegrityDay(Model):
+    """A day of a region: its activation events as the log has them, dead letters left out, and as each table holds
+    them. They are the `same`, or events are on their way, or one of them is wrong."""
+
+    day: dt.date
+    log: EventSum
+    tables: dict[str, EventSum]
+    same: bool
+
+
+class IntegrityDaysAnswer(Model):
+    """Log and tables side by side, day by day; days without an event on either side are left out."""
+
+    model_config = _example(
+        region=_SAMBAS,
+        days=[
+            {
+                "day": "2024-06-30",
+                "log": {"events": 412, "digest": "00f1d3a5c7e90b2d"},
+                "tables": {
+                    "activation_event": {"events": 412, "digest": "00f1d3a5c7e90b2d"},
+                    "activity": {"events": 412, "digest": "00f1d3a5c7e90b2d"},
+                },
+                "same": True,
+            }
+        ],
+        absent=[],
+        data=_DATA,
+    )
+
+    region: RegionName
+    days: list[IntegrityDay]
+    absent: list[Absent]
+    data: Data
+
+
+class IntegrityAnswer(Model):
+    """What is proved. `status`: `verified` (all that the answers hold), `checking` (not all yet), `different`, or
+    `unknown` (no auditor has reported)."""
+
+    model_config = _example(
+        status="verified",
+        verified_at="2024-06-30T10:00:04Z",
+        open=0,
+        partitions=[
+            {
+                "topic": "ikd.activation.v1",
+                "partition": 0,
+                "position": 12345,
+                "verified_up_to": 12345,
+                "events": 12340,
+                "refused": 5,
+                "digest": "00f1d3a5c7e90b2d",
+                "checked_at": "2024-06-30T10:00:04Z",
+            }
+        ],
+        differences=[],
+        absent=[],
+        data=_DATA,
+    )
+
+    status: Literal["verified", "checking", "different", "unknown"]
+    verified_at: dt.datetime | None
+    open: int
+    partitions: list[IntegrityPartition]
+    differences: list[IntegrityDifference]
+    absent: list[Absent]
+    data: Data
 
 
 class DeadLetterGroup(Model):

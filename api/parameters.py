@@ -136,7 +136,7 @@ class RestatementQuery(_Strict):
     )
 
 
-class ChildrenQuery(CoverageQuery, Paging):
+class ChildrenQuery(KnownQuery, Paging):
     """Which ranking."""
 
     sort: Sort = Field("coverage", description="Rank by; what is absent comes last.", examples=["numerator"])
@@ -155,6 +155,12 @@ class SeriesQuery(_Strict):
     last: Day | None = Field(
         None, alias="to", description="Last day; the last day of data if left out.", examples=["2024-06-30"]
     )
+    known_at: DayOrMoment | None = Field(
+        None,
+        description="As it would have been reported then: only what was recorded by the end of this day in western"
+        " Indonesia, or by this time, and no later day.",
+        examples=["2024-07-01", "2024-07-01T10:00:00+07:00"],
+    )
 
 
 class RatesQuery(_Strict):
@@ -163,6 +169,15 @@ class RatesQuery(_Strict):
     at: Moment | None = Field(
         None, description="End of the windows; now if left out.", examples=["2024-06-30T10:00:00+07:00"]
     )
+
+
+class IntegrityQuery(_Strict):
+    """Which days."""
+
+    first: Day | None = Field(
+        None, alias="from", description="First day; a week before `to` if left out.", examples=["2024-06-01"]
+    )
+    last: Day | None = Field(None, alias="to", description="Last day; today if left out.", examples=["2024-06-30"])
 
 
 class NoQuery(_Strict):
@@ -175,4 +190,5 @@ RestatementQ = Annotated[RestatementQuery, Query()]
 ChildrenQ = Annotated[ChildrenQuery, Query()]
 SeriesQ = Annotated[SeriesQuery, Query()]
 RatesQ = Annotated[RatesQuery, Query()]
+IntegrityQ = Annotated[IntegrityQuery, Query()]
 NothingQ = Annotated[NoQuery, Query()]

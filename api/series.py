@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from api import models
-from api.coverage import UNHEARD
+from api.coverage import UNHEARD, Asked
 from projections.answers import Change
 
 ONE_DAY = dt.timedelta(days=1)
-NO_EVENTS = "no event has named this region yet; ask with `from` and `to`"
+NO_EVENTS = "no event has named this region yet"
+ASK_OTHERWISE = "ask with `from` and `to`"
 FUTURE = "the days asked for are in the future"
+NOT_YET = "the days asked for lie after known_at: then they were in the future"
 
 
 @dataclass(frozen=True)
@@ -26,26 +30,51 @@ class Span:
 
 
 def span(
-    first: dt.date | None, last: dt.date | None, extent: tuple[dt.date, dt.date] | None, *, heard: bool, today: dt.date
+    first: dt.date | None, last: dt.date | None, extent: tuple[dt.date, dt.date] | None, *, heard: bool, asked: Asked
 ) -> Span:
-    """The days asked for, filled up from the first and last day of data, and cut at today."""
+    """The days asked for, filled up from the first and last day of data, and cut at `asked.as_of`: today, or the day
+    on which it should have been known."""
+    if reason := asked.unanswerable:
+        return Span(first, last, True, _absent(reason))
     if not heard:
-        return Span(first, last, True, _absent(UNHEARD))
+        return Span(first, last, True, _absent(UNHEARD + asked.then))
     if extent is not None:
         # One end alone may lie outside the data: the range is that day, then.
         wanted_last = last or max(extent[1], first or extent[1])
         first, last = first or min(extent[0], wanted_last), wanted_last
     if first is None or last is None:
-        return Span(first, last, True, _absent(NO_EVENTS))
-    if first > today:
-        return Span(first, last, True, _absent(FUTURE))
-    if last > today:
-        return Span(first, today, False, _absent(f"what follows today, {today}, is in the future"))
+        return Span(first, last, True, _absent(f"{NO_EVENTS}{asked.then}; {ASK_OTHERWISE}"))
+    end = asked.as_of
+    if first > end:
+        return Span(first, last, True, _absent(FUTURE if asked.known_at is None else NOT_YET))
+    if last > end:
+        return Span(first, end, False, _absent(_cut(asked)))
     return Span(first, last, False, [])
+
+
+def _cut(asked: Asked) -> str:
+    if asked.known_at is None:
+        return f"what follows today, {asked.as_of}, is in the future"
+    return f"what follows {asked.as_of} was in the future at known_at"
 
 
 def _absent(reason: str) -> list[models.Absent]:
     return [models.Absent(field="points", reason=reason)]
+
+
+def together(days: Sequence[Change], interval: str, first: dt.date, last: dt.date) -> list[Change]:
+    """Changes by day as changes by period. What lies before `first` becomes one change on the day before it."""
+    starts = [first - ONE_DAY, *(start for start, _ in periods(interval, first, last))]
+    found: dict[dt.date, list[Change]] = defaultdict(list)
+    for each in days:
+        if each.start <= last:
+            found[starts[max(bisect_right(starts, each.start) - 1, 0)]].append(each)
+    return [_sum(start, same) for start, same in sorted(found.items())]
+
+
+def _sum(start: dt.date, changes: Sequence[Change]) -> Change:
+    counts = [each.name for each in fields(Change) if each.name != "start"]
+    return Change(start, *(sum(getattr(each, name) for each in changes) for name in counts))
 
 
 def points(changes: Sequence[Change], interval: str, first: dt.date, last: dt.date) -> list[models.Point]:

@@ -15,6 +15,7 @@ from projections.clickhouse import Database
 EARLIEST_DAY = dt.date(1900, 1, 1)
 EARLIEST_EPOCH = 2 * 86_400
 VILLAGE_DIGITS = 10
+_DIGITS_BELOW = {0: 2, 2: 4, 4: 6, 6: VILLAGE_DIGITS}
 # Milliseconds since 1970 that no event is recorded after: all that is known by now.
 BY_NOW = 2**62
 
@@ -119,11 +120,18 @@ def active_people_known(
     """People with an active IKD at the end of `as_of`, from the events recorded by some time; None where none of them
     names the region. `activated_ms` counts for activations, `amended_ms` for what ends or moves them.
     """
-    low, high = villages_of(region)
-    params = {"region": region, "low": max(low, 1), "high": high, "as_of": _day(as_of)}
-    known = {"activated_ms": activated_ms, "amended_ms": amended_ms}
-    (row,) = database.rows(sql.query("coverage_known"), params | known)
-    return row["active"] if row["naming"] else None
+    found = _known(database, region, 10 ** (VILLAGE_DIGITS - _digits(region)), as_of, activated_ms, amended_ms)
+    return found.get(region)
+
+
+def active_below_known(database: Database, region: int, as_of: dt.date, known_ms: int) -> dict[int, int]:
+    """The same of the regions directly below one, and of the region itself; those that none of the events names are
+    left out."""
+    if _digits(region) == VILLAGE_DIGITS:
+        return _known(database, region, 1, as_of, known_ms, known_ms)
+    cut = 10 ** (VILLAGE_DIGITS - _DIGITS_BELOW[_digits(region)])
+    below = _known(database, region, cut, as_of, known_ms, known_ms)
+    return {**below, region: sum(below.values())} if below else {}
 
 
 def spoken_for(database: Database, region: int, known_ms: int = BY_NOW) -> set[int]:
@@ -154,6 +162,12 @@ def changes(database: Database, region: int, interval: str, first: dt.date, last
     """Changes by `day`, `week` or `month`; what lies before `first` comes as one change on the day before it."""
     params = {"region": region, "interval": interval, "first": _day(first), "last": _day(last)}
     return [Change(**row) for row in database.rows(sql.query("coverage_days"), params)]
+
+
+def changes_known(database: Database, region: int, known_ms: int) -> list[Change]:
+    """What changed in a region, from the events recorded by some time: every day that they name in it, in order."""
+    params = {"region": region, **_range(region), "known_ms": known_ms}
+    return [Change(**row) for row in database.rows(sql.query("series_known"), params)]
 
 
 def rates(database: Database, region: int, end: dt.datetime) -> list[Count]:
@@ -188,6 +202,26 @@ def villages_of(region: int) -> tuple[int, int]:
         return 0, 10**VILLAGE_DIGITS - 1
     width = 10 ** (VILLAGE_DIGITS - len(str(region)))
     return region * width, (region + 1) * width - 1
+
+
+def _known(
+    database: Database, region: int, cut: int, as_of: dt.date, activated_ms: int, amended_ms: int
+) -> dict[int, int]:
+    params = {"region": region, **_range(region), "cut": cut, "as_of": _day(as_of)}
+    rows = database.rows(
+        sql.query("coverage_known"), {**params, "activated_ms": activated_ms, "amended_ms": amended_ms}
+    )
+    return {row["region"]: row["active"] for row in rows}
+
+
+def _range(region: int) -> dict[str, int]:
+    """The same, without the number that stands for no village."""
+    low, high = villages_of(region)
+    return {"low": max(low, 1), "high": high}
+
+
+def _digits(region: int) -> int:
+    return 0 if region == regions.NATION else len(str(region))
 
 
 def _day(day: dt.date) -> dt.date:

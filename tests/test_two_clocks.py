@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from api.app import create_app
 from api.clocks import last_ms
+from events import regions
 from events.codec import Event
 from projections import answers
 from projections.clickhouse import Database
@@ -198,6 +200,70 @@ def test_reports_are_the_oracles_and_parts_add_up(
         assert parts == [steps[1] - steps[0], steps[2] - steps[1], 0, 0]  # type: ignore[operator]
 
 
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    log=logs,
+    days=st.tuples(*[st.integers(-1, 12)] * 2).map(sorted),
+    number=st.sampled_from([0, 61, 6101, 610101, 6101012001]),
+)
+def test_rankings_and_series_are_the_oracles(
+    client: TestClient, database: Database, log: list[Event], days: list[int], number: int
+) -> None:
+    empty(database)
+    take_in(database, log, cuts=2)
+    as_of, known = (on(each) for each in days)
+    code = regions.format_code(number)
+    ranking = get(client, f"/v1/coverage/{code}/children", as_of=as_of, known_at=known, limit=1000)
+    below = {each.code: each.number for each in regions.children().get(number, [])}
+    counts = {each["region"]["code"]: shown(each)["count"] for each in ranking["items"]}
+    assert counts == {each: people_counted(log, below[each], as_of, known, known) for each in below}
+    assert shown({**ranking, "coverage": None, "missing": None})["count"] == people_counted(
+        log, number, as_of, known, known
+    )
+    series = get(client, f"/v1/coverage/{code}/series", known_at=known, **{"from": on(-2), "to": on(12)})
+    if people_counted(log, number, known, known, known) is None:
+        assert series["points"] == []
+        return
+    assert [each["end"] for each in series["points"]] == [str(on(n)) for n in range(-2, days[1] + 1)]
+    for each in series["points"]:
+        assert each["active"] == people_counted(log, number, dt.date.fromisoformat(each["end"]), known, known)
+        moved = each["moved_in"] - each["moved_out"]
+        assert each["active_change"] == each["activated"] - each["deactivated"] + moved
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(log=logs, interval=st.sampled_from(["day", "week", "month"]), first=st.integers(-3, 4))
+def test_rankings_and_series_known_by_now_are_those_of_the_buckets(
+    client: TestClient, database: Database, log: list[Event], interval: str, first: int
+) -> None:
+    empty(database)
+    take_in(database, log)
+    for code in ("0", "61.01", "61.01.01.2001"):
+        for path, query in (
+            ("children", {"as_of": on(1)}),
+            ("series", {"interval": interval}),
+            ("series", {"interval": interval, "from": on(first), "to": on(7)}),
+        ):
+            now, known = (
+                get(client, f"/v1/coverage/{code}/{path}", **query, **more) for more in ({}, {"known_at": "2026-06-21"})
+            )
+            assert known.pop("known_at") == "2026-06-21"
+            assert without_known_at(known) == without_known_at(now)
+
+
+def without_known_at(answer: Any) -> Any:
+    """The answer without when it was known, in reasons too."""
+    if isinstance(answer, list):
+        return [without_known_at(each) for each in answer]
+    if isinstance(answer, dict):
+        return {name: without_known_at(value) for name, value in answer.items() if name not in ("known_at", "data")}
+    return answer.replace(", as known at 2026-06-21", "") if isinstance(answer, str) else answer
+
+
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(log=logs)
 def test_what_is_known_by_now_is_what_the_buckets_hold(database: Database, log: list[Event]) -> None:
@@ -350,9 +416,115 @@ def test_a_report_to_come_is_absent_and_so_is_the_difference(client: TestClient,
     assert_parts_add_up(answer)
 
 
+def test_a_ranking_that_would_have_been_reported_then(client: TestClient, sambas: Database) -> None:
+    """Each region in it says what it says when it is asked for alone."""
+    for known_at in ("2024-07-05T07:59:59+07:00", "2024-07-20"):
+        query = {"as_of": "2024-06-30", "known_at": known_at}
+        ranking = get(client, "/v1/coverage/61/children", **query)
+        assert ranking["items"][0]["region"]["code"] == "61.01"
+        for each in ranking["items"]:
+            alone = get(client, f"/v1/coverage/{each['region']['code']}", **query, basis=ranking["basis"])
+            assert each == {name: alone[name] for name in each} | {"absent": each["absent"]}
+            assert {name: reason for name, reason in why(alone).items() if name in each} == why(each)
+        assert ranking["numerator"]["value"] == sum(
+            each["numerator"]["value"] for each in ranking["items"] if each["numerator"]
+        )
+
+
+def test_a_series_that_would_have_been_reported_then(client: TestClient, sambas: Database) -> None:
+    path, days = "/v1/coverage/61.01/series", {"from": "2024-06-27", "to": "2024-06-30"}
+    seen = [
+        ("2024-06-30", [10, 10, 10, 10]),
+        ("2024-07-05", [10, 12, 12, 12]),
+        ("2024-07-08", [10, 11, 11, 11]),
+        ("2024-07-09", [10, 10, 10, 10]),
+    ]
+    for known_at, active in seen:
+        answer = get(client, path, **days, known_at=known_at)
+        assert answer["known_at"] == known_at
+        assert [each["active"] for each in answer["points"]] == active
+    changed = {"activated": 2, "deactivated": 1, "moved_in": 0, "moved_out": 1, "active_change": 0}
+    assert changed.items() <= answer["points"][1].items()
+    assert get(client, path, **days)["known_at"] is None
+    assert get(client, path, known_at="2024-07-01")["to"] == "2024-06-20"  # the last day of what was known
+
+
+@pytest.mark.parametrize(
+    ("query", "points", "reason"),
+    [
+        ({"known_at": "2026-06-22"}, 0, "known_at is in the future"),
+        ({"known_at": "2024-06-10"}, 0, "no events and no source reports for this region, as known at 2024-06-10"),
+        (
+            {"known_at": "2024-06-30", "from": "2024-07-01", "to": "2024-07-02"},
+            0,
+            "the days asked for lie after known_at: then they were in the future",
+        ),
+        (
+            {"known_at": "2024-06-30", "from": "2024-06-30", "to": "2024-07-02"},
+            1,
+            "what follows 2024-06-30 was in the future at known_at",
+        ),
+    ],
+)
+def test_a_series_that_can_not_be_known_is_absent(
+    client: TestClient, sambas: Database, query: Mapping[str, str], points: int, reason: str
+) -> None:
+    answer = get(client, "/v1/coverage/61.01/series", **query)
+    assert len(answer["points"]) == points
+    assert why(answer)["points"] == reason
+
+
+def test_a_ranking_that_can_not_be_known_is_absent(client: TestClient, sambas: Database) -> None:
+    answer = get(client, "/v1/coverage/61.01/children", known_at="2026-06-22")
+    assert answer["numerator"] is None
+    assert why(answer)["numerator"] == "known_at is in the future"
+    assert {why(each)["numerator"] for each in answer["items"]} == {"known_at is in the future"}
+    silent = get(client, "/v1/coverage/61.01/children", known_at="2024-06-10")
+    assert {each["numerator"] for each in silent["items"]} == {None}
+
+
+PAST = [
+    ("/v1/coverage/61.01", {"as_of": "2024-06-30", "known_at": "2024-07-20"}),
+    ("/v1/coverage/61/children", {"as_of": "2024-06-30", "known_at": "2024-07-20"}),
+    ("/v1/coverage/61.01/series", {"known_at": "2024-07-20"}),
+    ("/v1/coverage/0", {"as_of": "2024-06-30", "known_at": "2024-07-05T12:00:00+07:00"}),
+]
+
+
+def test_a_past_report_does_not_move_while_events_are_taken_in(client: TestClient, sambas: Database) -> None:
+    """The same people, moved, ended and counted anew by what is recorded since, and taken in again and again."""
+
+    def ask() -> list[Json]:
+        return [{k: v for k, v in get(client, path, **query).items() if k != "data"} for path, query in PAST]
+
+    since = [
+        *(recorded("2024-07-21", "Deactivated", n, VILLAGES[n % 4], "2024-06-25T09:00:00") for n in range(3, 7)),
+        *(recorded("2024-07-22", "SubjectArrived", n, VILLAGES[0], "2024-06-26T09:00:00") for n in range(5, 9)),
+        *(recorded("2024-07-23", "Activated", n, VILLAGES[1], "2024-06-24T09:00:00") for n in range(20, 26)),
+        *(recorded("2024-07-24", "SubjectDeparted", n, VILLAGES[0], "2024-06-19T09:00:00") for n in range(1, 11)),
+    ]
+
+    def in_batches() -> None:
+        for n in range(0, len(since), 3):
+            load(sambas, since[n : n + 5])
+
+    past = ask()
+    asked = 0
+    with ThreadPoolExecutor(1) as worker:
+        taken_in = worker.submit(in_batches)
+        while not taken_in.done():
+            assert ask() == past
+            asked += 1
+        taken_in.result()
+    assert asked
+    assert ask() == past
+    assert get(client, "/v1/coverage/61.01", as_of="2024-06-30")["numerator"] != past[0]["numerator"]
+
+
+@pytest.mark.parametrize("path", ["/v1/coverage/61.01", "/v1/coverage/61.01/children", "/v1/coverage/61.01/series"])
 @pytest.mark.parametrize("value", ["", "yesterday", "2024-06-31", "2024-07-01T10:00:00", "1719716400", "20240701"])
-def test_a_malformed_known_at_is_refused(client: TestClient, value: str) -> None:
-    answer = client.get("/v1/coverage/61.01", params={"known_at": value})
+def test_a_malformed_known_at_is_refused(client: TestClient, path: str, value: str) -> None:
+    answer = client.get(path, params={"known_at": value})
     assert answer.status_code == 422
     (named,) = answer.json()["parameters"]
     assert named["name"] == "known_at"
@@ -361,10 +533,11 @@ def test_a_malformed_known_at_is_refused(client: TestClient, value: str) -> None
 
 @pytest.mark.parametrize("value", ["9999-12-31T23:00:00Z", "0001-01-01T00:00:00+14:00", "0001-01-01", "1969-01-01"])
 def test_the_ends_of_time_break_nothing(client: TestClient, sambas: Database, value: str) -> None:
-    answer = client.get("/v1/coverage/61.01", params={"known_at": value})
-    assert answer.status_code in (200, 422)
-    if answer.status_code == 200:
-        assert answer.json()["numerator"] is None
+    for path, field in (("", "numerator"), ("/children", "numerator"), ("/series", "points")):
+        answer = client.get(f"/v1/coverage/61.01{path}", params={"known_at": value})
+        assert answer.status_code in (200, 422)
+        if answer.status_code == 200:
+            assert not answer.json()[field]
 
 
 def test_a_report_before_the_earlier_one_is_refused(client: TestClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,7 @@ from api.problems import BadParameter
 from events import regions
 from events.regions import Region
 from projections import answers
-from projections.answers import Reference
+from projections.answers import Change, Reference
 
 router = APIRouter(tags=["coverage"])
 
@@ -59,12 +60,18 @@ def coverage(region: RegionInPath, query: KnownQ, context: Ctx) -> Response:
 def children(region: RegionInPath, query: ChildrenQ, context: Ctx) -> Response:
     """All on one basis, so that they compare: the one asked for, else that of the target of the region itself.
 
-    What is absent comes last, whatever the order. A village has no children.
+    What is absent comes last, whatever the order. A village has no children. With `known_at`, the ranking that would
+    have been reported then.
     """
     below = regions.children().get(region.number, [])
     standing = context.log_state.read()
-    asked = _asked(query, context)
-    facts = _facts(context, asked, region, [region, *below])
+    asked = _asked(query, context, query.known_at)
+    wanted = [region, *below]
+    facts = (
+        _facts(context, asked, region, wanted)
+        if asked.known_at is None
+        else _below_then(context, asked, region, wanted)
+    )
     asked = contract.on_one_basis(region, asked, facts)
     order = query.order or ("asc" if query.sort == "name" else "desc")
     ranked = rank([contract.figures(each, asked, facts) for each in below], query.sort, order)
@@ -73,6 +80,7 @@ def children(region: RegionInPath, query: ChildrenQ, context: Ctx) -> Response:
         models.CoverageChildren(
             region=own.region,
             as_of=own.as_of,
+            known_at=own.known_at,
             basis=own.basis,
             numerator=own.numerator,
             sort=query.sort,
@@ -89,14 +97,18 @@ def children(region: RegionInPath, query: ChildrenQ, context: Ctx) -> Response:
 
 @router.get("/v1/coverage/{code}/series", response_model=models.SeriesAnswer, summary="Coverage counts over time")
 def over_time(region: RegionInPath, query: SeriesQ, context: Ctx) -> Response:
-    """Active people at the end of every period and what changed in it; every period is there, changes or not."""
+    """Active people at the end of every period and what changed in it; every period is there, changes or not.
+
+    With `known_at`, the series that would have been reported then, up to that day.
+    """
     if query.first and query.last and query.first > query.last:
         raise BadParameter(**{"from": "lies after `to`"})
-    today = context.options.today()
+    asked = _asked_until(context, query.known_at)
     standing = context.log_state.read()
-    extent = answers.extent(context.database, region.number)
-    heard = extent is not None or contract.heard(region.number, answers.spoken_for(context.database, region.number))
-    span = series.span(query.first, query.last, extent, heard=heard, today=today)
+    days = _days_then(context, region, asked)
+    extent = answers.extent(context.database, region.number) if days is None else _ends(days)
+    heard = extent is not None or contract.heard(region.number, _spoken_for(context, region, asked))
+    span = series.span(query.first, query.last, extent, heard=heard, asked=asked)
     if series.count(query.interval, span) > MAX_POINTS:
         raise BadParameter(**{"from": f"more than {MAX_POINTS} points; ask for fewer days or a longer interval"})
     answer = {
@@ -104,7 +116,8 @@ def over_time(region: RegionInPath, query: SeriesQ, context: Ctx) -> Response:
         "interval": query.interval,
         "from": span.first,
         "to": span.last,
-        "points": _points(context, region, query.interval, span),
+        "known_at": asked.known_at,
+        "points": _points(context, region, query.interval, span, days),
         "absent": span.absent + standing.absent,
         "data": standing.data,
     }
@@ -144,6 +157,12 @@ def _asked(query: CoverageQuery, context: Context, known_at: KnownAt | None = No
     today = context.options.today()
     as_of = query.as_of or (today if known_at is None else day_of(known_at))
     return Asked(as_of, today, query.basis, query.estimate, known_at)
+
+
+def _asked_until(context: Context, known_at: KnownAt | None) -> Asked:
+    """About all days up to today, or up to the day on which they should have been known."""
+    today = context.options.today()
+    return Asked(today if known_at is None else day_of(known_at), today, known_at=known_at)
 
 
 def _asked_twice(query: RestatementQuery, context: Context) -> tuple[Asked, Asked]:
@@ -186,6 +205,35 @@ def _facts_then(context: Context, asked: Asked, region: Region, late_ms: int = 0
     return Facts({} if people is None else {number: people}, spoken_for, reference)
 
 
+def _below_then(context: Context, asked: Asked, region: Region, wanted: Sequence[Region]) -> Facts:
+    """What the figures of a region and those directly below it need, of what was known at `asked.known_at`. Two
+    queries, a third where events have not named one of them."""
+    if asked.unanswerable or asked.known_at is None:
+        return Facts({}, set(), Reference())
+    known_ms = last_ms(asked.known_at)
+    active = answers.active_below_known(context.database, region.number, asked.as_of, known_ms)
+    numbers = {each.number for each in wanted}
+    spoken_for = set() if numbers <= active.keys() else answers.spoken_for(context.database, region.number, known_ms)
+    codes = sorted({*numbers, *regions.ancestors_of(region.number)})
+    return Facts(active, spoken_for, answers.reference(context.database, codes, asked.as_of, known_ms))
+
+
+def _days_then(context: Context, region: Region, asked: Asked) -> list[Change] | None:
+    """What changed day by day, of what was known at `asked.known_at`; None where that is now."""
+    if asked.known_at is None:
+        return None
+    return [] if asked.unanswerable else answers.changes_known(context.database, region.number, last_ms(asked.known_at))
+
+
+def _ends(days: Sequence[Change]) -> tuple[dt.date, dt.date] | None:
+    return (days[0].start, days[-1].start) if days else None
+
+
+def _spoken_for(context: Context, region: Region, asked: Asked) -> set[int]:
+    known_ms = answers.BY_NOW if asked.known_at is None else last_ms(asked.known_at)
+    return answers.spoken_for(context.database, region.number, known_ms)
+
+
 def _reports(context: Context, region: Region, asked: Asked, again: Asked) -> restated.Reports:
     late_ms = 0 if again.unanswerable or again.known_at is None else last_ms(again.known_at)
     return restated.Reports(
@@ -195,10 +243,15 @@ def _reports(context: Context, region: Region, asked: Asked, again: Asked) -> re
     )
 
 
-def _points(context: Context, region: Region, interval: Interval, span: series.Span) -> list[models.Point]:
+def _points(
+    context: Context, region: Region, interval: Interval, span: series.Span, days: Sequence[Change] | None
+) -> list[models.Point]:
     if span.first is None or span.last is None or span.empty:
         return []
-    changes = answers.changes(context.database, region.number, interval, span.first, span.last)
+    if days is None:
+        changes = answers.changes(context.database, region.number, interval, span.first, span.last)
+    else:
+        changes = series.together(days, interval, span.first, span.last)
     return series.points(changes, interval, span.first, span.last)
 
 
