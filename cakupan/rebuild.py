@@ -2,25 +2,36 @@
 
 The new ones are built in a database of their own, by the code of the worker's path, from offset 0. The present ones go
 on answering, and nothing is sent anywhere. Where it stands is noted in the new database after each recompute, so that
-it can be stopped at any time and goes on from there. The switch exchanges table by table, each in one step; what
-arrived meanwhile is then taken in once more, which changes nothing where it was there already.
+it can be stopped at any time and goes on from there.
+
+Two ways to the switch. Where both databases have the same migrations, workers may run: what arrives while tables are
+exchanged is taken in once more, which changes nothing where it was there already. Where the new one has a migration
+that says `-- rebuilt` (see `projections.migrate`), rows of the version before would be wrong in it: `cakupan rebuild`
+waits before the switch until its workers have stopped. How tables change places: `cakupan.switch`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from cakupan import comparing, wiring
+from cakupan.comparing import TableDifference
+from cakupan.settings import Settings
+from cakupan.switch import TRANSIENT, Switch, order
 from events import codec
 from events.errors import ContractError, PublishError
 from projections import activation, catalogue, position, sql
 from projections.clickhouse import Database
-from projections.migrate import MigrationChanged, migrate
+from projections.migrate import MigrationChanged, RebuildNeeded, migrate, pending
+from projections.sql import Migration
 
 # The tables of each projection, in the order in which one is computed from the other.
 PROJECTIONS: dict[str, tuple[str, ...]] = {
@@ -31,31 +42,8 @@ PROJECTIONS: dict[str, tuple[str, ...]] = {
     "outreach": ("outreach_event",),
     "reference": ("denominator", "target", "figure"),
     "heartbeat": ("source_report",),
+    "dead-letters": ("dead_letter_decision", "dead_letter"),
 }
-
-# What a row of each table is about: a difference is named by it.
-PLACES: dict[str, str] = {
-    "activation_event": "domicile, toDate(occurred_at, 'Asia/Jakarta')",
-    "activity": "service_region, day",
-    "person_day": "village, day",
-    "coverage_day": "region, day",
-    "rate_minute": "region, minute",
-    "service_day": "region, day",
-    "outreach_event": "service_region, toDate(occurred_at, 'Asia/Jakarta')",
-    "denominator": "region, vintage",
-    "target": "region, valid_from",
-    "figure": "region, reported_on",
-    "source_report": "region, toDate(occurred_at, 'Asia/Jakarta')",
-}
-
-PART_DIGESTS = """
-SELECT toString(cityHash64({key}) %% 1024) AS key, count() AS rows, groupBitXor(cityHash64(*)) AS digest
-FROM {table} FINAL GROUP BY key
-"""
-KEY_DIGESTS = """
-SELECT concatWithSeparator(' ', {key}) AS key, count() AS rows, groupBitXor(cityHash64(*)) AS digest
-FROM {table} FINAL WHERE cityHash64({key}) %% 1024 = %(part)s GROUP BY key
-"""
 
 BATCH_RECORDS = 20_000
 RECOMPUTE_RECORDS = 200_000  # a recompute for so many records, and the place noted: what a stop loses at most
@@ -69,26 +57,20 @@ class CannotRebuild(ContractError):
     """What was asked for is no projection, or what was begun belongs to other migrations."""
 
 
-@dataclass(frozen=True)
-class TableDifference:
-    """Rows of a table that differ between the present one and the new one, counted, with the first key."""
-
-    table: str
-    present: int
-    new: int
-    differing: int
-    first: str
-
-
 @dataclass
 class Outcome:
-    """What came of it. `records` were read in this run; `refused` of them could not be taken in."""
+    """What came of it. `records` were read in this run; `refused` of them could not be taken in.
+
+    `shapes`: tables and columns that are new or gone, in words. `switch_seconds`: how long tables changed places.
+    """
 
     records: int = 0
     refused: int = 0
     resumed_from: int = 0
+    shapes: list[str] = field(default_factory=list)
     differences: list[TableDifference] = field(default_factory=list)
     switched: tuple[str, ...] = ()
+    switch_seconds: float = 0.0
 
 
 def tables_of(projection: str | None) -> tuple[str, ...]:
@@ -101,67 +83,108 @@ def tables_of(projection: str | None) -> tuple[str, ...]:
 
 
 class Rebuild:
-    """A rebuild of one database. Methods raise PublishError, DatabaseError, CannotRebuild."""
+    """A rebuild of one database, all of it or one projection. Methods raise PublishError, DatabaseError, CannotRebuild.
 
-    def __init__(self, bootstrap: str, present: Database, new: Database, new_name: str) -> None:
+    `pending`: migrations that come with the switch.
+    """
+
+    def __init__(
+        self, bootstrap: str, present: Database, new: Database, new_name: str, projection: str | None = None
+    ) -> None:
         self.bootstrap = bootstrap
         self.present = present
         self.new = new
         self.new_name = new_name
+        self.projection = projection
+        self.tables = tables_of(projection)
         self.outcome = Outcome()
+        self.pending: list[Migration] = []
+        self._switch = Switch(present, new, new_name)
         self._at: dict[Place, int] = {}
+
+    def finish_cut_short(self) -> bool:
+        """Finish a switch that was cut short; returns whether there was one."""
+        if not self._switch.begun():
+            return False
+        self._read_positions()
+        self._finish()
+        return True
 
     def prepare(self, fresh: bool) -> None:
         """Make the new database, or go on with one that was begun."""
+        self.pending = self._pending()
         if fresh:
             self.drop()
         self.present.run(f"CREATE DATABASE IF NOT EXISTS {self.new_name}")
         try:
             migrate(self.new)
-        except MigrationChanged as error:
+        except (MigrationChanged, RebuildNeeded) as error:
             raise CannotRebuild(f"what was begun in {self.new_name} is of other migrations; use --fresh") from error
         # The same hashes for erased people, or nothing could be compared.
         self.new.run("TRUNCATE TABLE erasure_key")
         self.present.run(f"INSERT INTO {self.new_name}.erasure_key SELECT * FROM erasure_key")  # noqa: S608
-        self._at = {(row["topic"], row["partition"]): row["position"] for row in self.new.rows(sql.query("positions"))}
+        self._require_from_the_log()
+        self._read_positions()
         self.outcome.resumed_from = sum(self._at.values())
 
     def catch_up(self, on_progress: OnProgress) -> None:
         """Take the log in up to its present end, from where the new tables stand."""
         self._read(self.new, self._at, on_progress, note=True)
 
-    def compare(self, tables: Sequence[str]) -> list[TableDifference]:
+    def compare(self) -> list[TableDifference]:
         """What differs at rest: while events come in, what is new is taken in first and looked at again."""
+        present, new = comparing.tables(self.present), comparing.tables(self.new)
+        self.outcome.shapes = comparing.shapes(present, new)
+        both = [table for table in self.tables if table in present and table in new]
+        databases = self.present, self.new
         for _ in range(ROUNDS):
-            found = [each for table in tables if (each := self._compare_table(table)) is not None]
+            found = [comparing.compare(databases, table, present[table], new[table]) for table in both]
+            self.outcome.differences = [each for each in found if each is not None]
             before = dict(self._at)
             self.catch_up(lambda *_: None)
-            if not found or before == self._at:
+            if not self.outcome.differences or before == self._at:
                 break
-        self.outcome.differences = found
-        return found
+        return self.outcome.differences
 
-    def switch(self, tables: Sequence[str]) -> None:
+    def switch(self) -> None:
         """Put the new tables in place and take in what arrived meanwhile. The old ones are then beside them."""
-        for table in tables:
-            self.present.run(f"EXCHANGE TABLES {table} AND {self.new_name}.{table}")
-        self._read(self.present, dict(self._at), lambda *_: None, note=False)
-        self.outcome.switched = tuple(tables)
+        self.catch_up(lambda *_: None)
+        present, new = comparing.tables(self.present), comparing.tables(self.new)
+        changed = [name for name in new if new[name] != present.get(name)]
+        self._switch.begin(order(self.tables, list(present), list(new), changed))
+        self._finish()
 
     def drop(self) -> None:
         """Remove the other database, whatever is in it."""
         self.present.run(f"DROP DATABASE IF EXISTS {self.new_name}")
 
-    def _compare_table(self, table: str) -> TableDifference | None:
-        """By digests of many rows first, then row by row only where those differ: memory stays bounded."""
-        parts = [_digests(database, PART_DIGESTS, table, 0) for database in (self.present, self.new)]
-        keys: list[str] = []
-        for part in _differing(*parts):
-            keys += _differing(*(_digests(each, KEY_DIGESTS, table, int(part)) for each in (self.present, self.new)))
-        if not keys:
-            return None
-        present, new = (sum(rows for rows, _ in each.values()) for each in parts)
-        return TableDifference(table, present, new, len(keys), min(keys))
+    def _finish(self) -> None:
+        self.outcome.switched = tuple(self._switch.finish())
+        self.outcome.switch_seconds = self._switch.seconds
+        self._read(self.present, dict(self._at), lambda *_: None, note=False)
+
+    def _pending(self) -> list[Migration]:
+        waiting = pending(self.present)
+        if waiting and not waiting[0].rebuilt:
+            raise CannotRebuild(f"migration {waiting[0].file} has not run here yet; run: cakupan migrate")
+        if waiting and self.projection is not None:
+            raise CannotRebuild(f"migration {waiting[0].file} comes with the switch of all tables; name no PROJECTION")
+        return waiting
+
+    def _require_from_the_log(self) -> None:
+        """What is not built from the log keeps its table, so its columns must not change with a rebuild."""
+        present, new = comparing.tables(self.present), comparing.tables(self.new)
+        built = {*tables_of(None), *TRANSIENT}
+        in_place = {word for each in self.pending if not each.rebuilt for word in _words(each)}
+        for table in sorted(set(present) & set(new) - built - in_place):
+            if present[table] != new[table]:
+                raise CannotRebuild(
+                    f"{table} is not built from the log: change it in a migration that does not say -- rebuilt"
+                )
+
+    def _read_positions(self) -> None:
+        rows = self.new.rows(sql.query("positions"))
+        self._at = {(row["topic"], row["partition"]): row["position"] for row in rows}
 
     def _read(self, database: Database, at: dict[Place, int], on_progress: OnProgress, note: bool) -> None:
         consumer = Consumer(
@@ -213,6 +236,58 @@ class Rebuild:
                 position.write(database, rows)
 
 
+def of_settings(settings: Settings, projection: str | None = None) -> Rebuild:
+    """Of the database that the settings name, in one beside it. Raises CannotRebuild."""
+    name = f"{settings.clickhouse_database}_rebuild"
+    beside = settings.model_copy(update={"clickhouse_database": name})
+    return Rebuild(settings.kafka_bootstrap, wiring.database(settings), wiring.database(beside), name, projection)
+
+
+def bring_up_to_date(settings: Settings, say: Callable[[str], None]) -> None:
+    """Migrate, and build anew what a migration wants built. No worker may run. Raises as Rebuild and migrate do."""
+    work = of_settings(settings)
+    if work.finish_cut_short():
+        work.drop()
+    try:
+        migrate(work.present)
+    except RebuildNeeded as error:
+        say(f"{error.migration.title}: building the tables anew from the log")
+        work.prepare(fresh=False)
+        work.catch_up(_saying(say))
+        work.switch()
+        work.drop()
+
+
+def workers(bootstrap: str, group: str) -> int:
+    """How many workers there are in a consumer group. Raises PublishError."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    try:
+        return len(admin.describe_consumer_groups([group], request_timeout=10)[group].result().members)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return 0
+        raise PublishError(
+            f"Kafka at {bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP) does not answer: {error.args[0].str()}"
+        ) from error
+
+
+def _saying(say: Callable[[str], None]) -> OnProgress:
+    """Progress in words, each tenth of it once."""
+    told = 0
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal told
+        if total and done * 10 // total > told:
+            told = done * 10 // total
+            say(f"{told * 10} % of {total:,} records")
+
+    return on_progress
+
+
+def _words(migration: Migration) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(migration.statements)))
+
+
 def _ends(consumer: Consumer) -> dict[Place, int]:
     ends = {}
     for topic in catalogue.PROJECTIONS:
@@ -239,12 +314,3 @@ def _batches(consumer: Consumer, at: dict[Place, int], ends: dict[Place, int]) -
                 waiting.discard(place)
         yield from by_topic.items()
         at.update(reached)
-
-
-def _digests(database: Database, statement: str, table: str, part: int) -> dict[str, tuple[int, int]]:
-    text = statement.format(table=table, key=PLACES[table])  # names are ours, from PLACES
-    return {row["key"]: (row["rows"], row["digest"]) for row in database.rows(text, {"part": part})}
-
-
-def _differing(present: dict[str, tuple[int, int]], new: dict[str, tuple[int, int]]) -> list[str]:
-    return sorted(key for key in present.keys() | new.keys() if present.get(key) != new.get(key))

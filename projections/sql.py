@@ -8,10 +8,35 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
+MIGRATIONS = HERE / "migrations"
+
+REBUILT = "-- rebuilt"
 
 _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
+
+
+class Migration(NamedTuple):
+    """A numbered file of `migrations`."""
+
+    number: int
+    name: str
+    statements: list[str]
+
+    @property
+    def title(self) -> str:
+        return f"{self.number:04d}_{self.name}"
+
+    @property
+    def file(self) -> str:
+        return f"{self.title}.sql"
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether its first line is `-- rebuilt`: see `projections.migrate`."""
+        return (MIGRATIONS / self.file).read_text().partition("\n")[0].strip() == REBUILT
 
 
 @functools.cache
@@ -24,12 +49,12 @@ def _text(name: str) -> str:
     return (HERE / "queries" / f"{name}.sql").read_text()
 
 
-def migrations() -> list[tuple[int, str, list[str]]]:
-    """Number, name and statements of every migration, in order."""
+def migrations() -> list[Migration]:
+    """Every migration, in order."""
     found = []
-    for path in sorted((HERE / "migrations").glob("*.sql")):
+    for path in sorted(MIGRATIONS.glob("*.sql")):
         number, _, name = path.stem.partition("_")
-        found.append((int(number), name, split(path.read_text())))
+        found.append(Migration(int(number), name, split(path.read_text())))
     return found
 
 

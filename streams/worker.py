@@ -14,6 +14,7 @@ from projections import activation
 from projections.catalogue import PROJECTIONS, new_run
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
+from projections.migrate import RebuildNeeded, require_current
 from streams.agents import add_agents
 from streams.dead_letters import Limit
 from streams.health import KafkaAway, Liveness, serve
@@ -22,7 +23,7 @@ from streams.ledger import Partition
 from streams.metrics import METRICS
 from streams.positions import Positions
 from streams.retry import WAITS, until_done
-from streams.runner import STOP_WORKER, configure_logging, run_worker
+from streams.runner import STOP_WORKER, StopWorker, configure_logging, run_worker
 from streams.transport import TransportSettings, WorkerApp, create_app
 
 log = logging.getLogger(__name__)
@@ -99,14 +100,23 @@ def _liveness(app: WorkerApp, options: WorkerOptions) -> Liveness:
 
 
 def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Positions) -> None:
+    current = asyncio.Event()
+
     async def recompute() -> None:
+        await until_done("looking at the tables", lambda: _require_current(database))
+        current.set()
         oldest = new_run(age_seconds=ORPHAN_RUN_SECONDS)
         await until_done("tidying up", lambda: activation.forget_older(database, oldest))
         await ingest.recompute_forever()
 
     _run_with(app, recompute)
+
+    async def insert(topic: str) -> None:
+        await current.wait()
+        await ingest.insert_forever(topic)
+
     for topic in PROJECTIONS:
-        _run_with(app, functools.partial(ingest.insert_forever, topic))
+        _run_with(app, functools.partial(insert, topic))
 
     silent = False
 
@@ -120,6 +130,14 @@ def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Po
             if not silent:  # once an outage, not once a second
                 log.warning("telling the position: %s", error)
             silent = True
+
+
+def _require_current(database: Database) -> None:
+    """Rows that are computed otherwise than those around them would be wrong for good. Raises StopWorker."""
+    try:
+        require_current(database)
+    except RebuildNeeded as error:
+        raise StopWorker(str(error)) from error
 
 
 def _run_with(app: WorkerApp, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

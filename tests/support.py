@@ -1,4 +1,4 @@
-"""Running the product's own processes in tests, and waiting for what they do."""
+"""Running the product's own processes in tests, and waiting for what they do; logs and databases of a test's own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,48 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cakupan import wiring
+from cakupan.embedded.clickhouse import ClickHouseNode
+from cakupan.embedded.kafka import KafkaNode
 from cakupan.settings import Settings
+from events import topics
+from projections.clickhouse import Database
+from projections.migrate import migrate
+from tests.conftest import free_port
+
+
+@contextmanager
+def own_log(folder: Path) -> Iterator[KafkaNode]:
+    """A Kafka with all topics, empty: what others write on purpose, one id with two contents say, must not count."""
+    node = KafkaNode(folder, port=free_port(), controller_port=free_port())
+    node.start()
+    node.wait_ready()
+    topics.apply(node.bootstrap)
+    yield node
+    node.stop()
+
+
+def own_database(log: KafkaNode, clickhouse: ClickHouseNode, folder: Path, migrated: bool = True) -> Settings:
+    """Settings with a new database and a consumer group of the same name."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    Database("127.0.0.1", clickhouse.port).run(f"CREATE DATABASE {name}")
+    settings = Settings(
+        kafka_bootstrap=log.bootstrap,
+        clickhouse_port=clickhouse.port,
+        clickhouse_database=name,
+        worker_group=name,
+        worker_metrics_port=0,
+        data_dir=folder,
+    )
+    if migrated:
+        migrate(wiring.database(settings))
+    return settings
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -23,11 +59,12 @@ def environment(settings: Settings) -> dict[str, str]:
 
 @dataclass
 class Process:
-    """A `cakupan` command running in the background, with what it said."""
+    """A `cakupan` command running in the background, with what it said. Packages in `folder` are its own."""
 
     settings: Settings
     arguments: tuple[str, ...]
     log: Path
+    folder: Path | None = None
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -35,6 +72,7 @@ class Process:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cakupan", *self.arguments],
                 env=environment(self.settings),
+                cwd=self.folder,
                 stdout=log,
                 stderr=log,
             )
@@ -54,9 +92,9 @@ class Process:
 
 
 @contextmanager
-def running(settings: Settings, *arguments: str, log: Path) -> Iterator[Process]:
+def running(settings: Settings, *arguments: str, log: Path, folder: Path | None = None) -> Iterator[Process]:
     """A command that is ended at the end."""
-    process = Process(settings, arguments, log)
+    process = Process(settings, arguments, log, folder)
     try:
         yield process
     finally:
@@ -64,11 +102,14 @@ def running(settings: Settings, *arguments: str, log: Path) -> Iterator[Process]
             process.kill()
 
 
-def command(settings: Settings, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    """A command run to its end."""
+def command(
+    settings: Settings, *arguments: str, given: str | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command run to its end. Packages in `folder` are its own."""
     return subprocess.run(
         [sys.executable, "-m", "cakupan", *arguments],
         env={**environment(settings), "COLUMNS": "200", "NO_COLOR": "1"},
+        cwd=folder,
         input=given,
         capture_output=True,
         text=True,

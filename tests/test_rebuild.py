@@ -1,25 +1,37 @@
-"""The tables anew from the log: beside the present ones, compared, put in their place."""
+"""The tables anew from the log: beside the present ones, compared, put in their place.
+
+A changed projection is deployed as in production: another version of the package `projections`, in a folder of its own,
+with migrations and queries that this one does not have.
+"""
 
 from __future__ import annotations
 
-import uuid
+import datetime as dt
+import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cakupan import wiring
+from cakupan.comparing import PLACES
+from cakupan.dead_letters import discard
 from cakupan.embedded.clickhouse import ClickHouseNode
 from cakupan.embedded.kafka import KafkaNode
-from cakupan.rebuild import PLACES, PROJECTIONS, CannotRebuild, Rebuild, tables_of
+from cakupan.rebuild import PROJECTIONS, CannotRebuild, of_settings, tables_of
 from cakupan.settings import Settings
-from events import identity, topics
-from events.catalogue import EVENTS
+from cakupan.switch import Switch
+from events import identity
+from events.catalogue import ACTIVATION, EVENTS
 from events.codec import Event, columns
-from projections.clickhouse import Database
-from projections.migrate import migrate
-from tests.conftest import free_port
-from tests.support import command, running, until
+from events.publisher import Publisher
+from projections import sql
+from projections.answers import BY_NOW, active_people, active_people_known
+from projections.dead_letters import Selection, counts, find
+from projections.migrate import BASES
+from tests.support import command, own_database, own_log, running, until
 from tests.test_erasure import holders
 from tests.test_worker import activated, answers, caught_up, expected, send
 
@@ -28,30 +40,16 @@ VILLAGES = [6101012001 + n for n in range(5)]
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
-    """A log of its own: what other tests write to theirs must not count here."""
-    node = KafkaNode(tmp_path_factory.mktemp("kafka"), port=free_port(), controller_port=free_port())
-    node.start()
-    node.wait_ready()
-    topics.apply(node.bootstrap)
-    send(node.bootstrap, *(activated(n % 400, VILLAGES[n % 5]) for n in range(1500)))
-    yield node
-    node.stop()
+    """A log of the module's own, with events in it."""
+    with own_log(tmp_path_factory.mktemp("log")) as node:
+        send(node.bootstrap, *(activated(n % 400, VILLAGES[n % 5]) for n in range(1500)))
+        yield node
 
 
 @pytest.fixture
 def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
     """A database that holds what the log says."""
-    name = f"t{uuid.uuid4().hex[:12]}"
-    Database("127.0.0.1", clickhouse.port).run(f"CREATE DATABASE {name}")
-    made = Settings(
-        kafka_bootstrap=log.bootstrap,
-        clickhouse_port=clickhouse.port,
-        clickhouse_database=name,
-        worker_group=name,
-        worker_metrics_port=0,
-        data_dir=tmp_path,
-    )
-    migrate(wiring.database(made))
+    made = own_database(log, clickhouse, tmp_path)
     with running(made, "worker", log=tmp_path / "worker.log") as worker:
         until("all taken in", caught_up(made), process=worker)
         worker.stop()
@@ -73,6 +71,7 @@ def databases(settings: Settings) -> set[str]:
 def test_every_table_of_a_projection_can_be_compared() -> None:
     assert {table for tables in PROJECTIONS.values() for table in tables} == set(PLACES)
     assert set(tables_of(None)) == set(PLACES)
+    assert set(BASES) < set(PLACES)
     with pytest.raises(CannotRebuild, match="must be one of base, coverage"):
         tables_of("coverge")
 
@@ -95,7 +94,7 @@ def test_what_was_changed_by_hand_is_listed_and_mended(settings: Settings) -> No
     assert answers(settings) != good
     done = command(settings, "rebuild")
     assert done.returncode == 0, done.stderr
-    assert "put in place: activation_event" in done.stdout
+    assert " ms: activation_event" in done.stdout
     assert answers(settings) == good == expected(settings.kafka_bootstrap)
     assert f"{settings.clickhouse_database}_rebuild" not in databases(settings)
 
@@ -124,12 +123,6 @@ def test_one_projection_leaves_the_others_alone(settings: Settings) -> None:
     assert len(rows) == 1
 
 
-def make(settings: Settings) -> Rebuild:
-    name = f"{settings.clickhouse_database}_rebuild"
-    beside = settings.model_copy(update={"clickhouse_database": name})
-    return Rebuild(settings.kafka_bootstrap, wiring.database(settings), wiring.database(beside), name)
-
-
 class Stopped(Exception):
     """Somebody pressed Ctrl-C."""
 
@@ -142,28 +135,257 @@ def test_stopped_it_goes_on_where_it_stood(settings: Settings, monkeypatch: pyte
         if done >= 700:
             raise Stopped
 
-    first = make(settings)
+    first = of_settings(settings)
     first.prepare(fresh=False)
     with pytest.raises(Stopped):
         first.catch_up(stop)
-    second = make(settings)
+    second = of_settings(settings)
     second.prepare(fresh=False)
     assert 200 <= second.outcome.resumed_from < 700
     second.catch_up(lambda *_: None)
     assert second.outcome.records < 1500
-    assert second.compare(tables_of(None)) == []
+    assert second.compare() == []
     second.drop()
 
 
 def test_what_arrives_while_it_runs_is_in_it(settings: Settings, tmp_path: Path) -> None:
     with running(settings, "worker", log=tmp_path / "worker.log") as worker:
-        work = make(settings)
+        work = of_settings(settings)
         work.prepare(fresh=True)
         work.catch_up(lambda *_: None)
         send(settings.kafka_bootstrap, *(activated(900 + n, VILLAGES[0]) for n in range(50)))
-        work.switch(tables_of(None))
+        work.switch()
         send(settings.kafka_bootstrap, *(activated(980 + n, VILLAGES[1]) for n in range(50)))
         until("all taken in", caught_up(settings), process=worker)
         worker.stop()
     work.drop()
     assert answers(settings) == expected(settings.kafka_bootstrap)
+
+
+UUIDS = "SELECT name, uuid FROM system.tables WHERE database = currentDatabase()"
+
+
+def uuids(settings: Settings) -> dict[str, Any]:
+    return {row["name"]: row["uuid"] for row in wiring.database(settings).rows(UUIDS)}
+
+
+def rows_of(settings: Settings, table: str) -> int:
+    (row,) = wiring.database(settings).rows(f"SELECT count() AS rows FROM {table} FINAL")
+    return int(row["rows"])
+
+
+def test_the_door_writes_into_the_tables_now_in_place(settings: Settings, tmp_path: Path) -> None:
+    before = uuids(settings)
+    assert command(settings, "rebuild").returncode == 0
+    after = uuids(settings)
+    assert all(after[table] != before[table] for table in tables_of(None))
+    assert after["activation_in"] == before["activation_in"]
+    rows = {table: rows_of(settings, table) for table in ("activation_event", "activity", "person_day")}
+    send(settings.kafka_bootstrap, activated(700, VILLAGES[0]))
+    with running(settings, "worker", log=tmp_path / "worker.log") as worker:
+        until("all taken in", caught_up(settings), process=worker)
+        worker.stop()
+    assert {table: rows_of(settings, table) for table in rows} == {table: n + 1 for table, n in rows.items()}
+    assert answers(settings) == expected(settings.kafka_bootstrap)
+
+
+def test_dead_letters_are_rebuilt_with_what_was_decided(settings: Settings, tmp_path: Path) -> None:
+    with Publisher(settings.kafka_bootstrap) as publisher:
+        for raw in (b"no avro", b"none either"):
+            publisher.send(ACTIVATION, b"k", raw)
+    with running(settings, "worker", log=tmp_path / "worker.log") as worker:
+        until("two letters", lambda: len(find(wiring.database(settings), Selection(), 10)) == 2, process=worker)
+        first, _ = find(wiring.database(settings), Selection(), 10)
+        discard(settings.kafka_bootstrap, [first], "tried out")
+        until("it is settled", lambda: (ACTIVATION, "discarded") in counts(wiring.database(settings)), process=worker)
+        until("all taken in", caught_up(settings), process=worker)
+        worker.stop()
+    database = wiring.database(settings)
+    good = find(database, Selection(), 10)
+    database.run("TRUNCATE TABLE dead_letter_decision")
+    database.run(f"ALTER TABLE dead_letter DELETE WHERE offset = {first.offset} SETTINGS mutations_sync = 1")
+    assert find(database, Selection(), 10) != good
+    done = command(settings, "rebuild", "dead-letters")
+    assert done.returncode == 0, done.stderr
+    assert f"the first {first.topic} {first.partition} {first.offset}" in done.stdout
+    assert find(database, Selection(), 10) == good
+    assert counts(database) == {(ACTIVATION, "open"): 1, (ACTIVATION, "discarded"): 1}
+
+
+def test_answers_are_the_same_and_never_fail_while_tables_change_places(settings: Settings) -> None:
+    database, day = wiring.database(settings), dt.date(2100, 1, 1)
+    people = active_people(database, [6101], day)
+    assert people[6101] > 300
+    seen: list[tuple[dict[int, int], int | None]] = []
+    failed: list[Exception] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        mine = wiring.database(settings)
+        try:
+            while not over.is_set():
+                known = active_people_known(mine, 6101, day, BY_NOW, BY_NOW)
+                seen.append((active_people(mine, [6101], day), known))
+        except Exception as error:
+            failed.append(error)
+
+    work = of_settings(settings)
+    work.prepare(fresh=True)
+    work.catch_up(lambda *_: None)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(5):
+            work.switch()
+            work.new.run("DROP TABLE switching")
+    finally:
+        over.set()
+        asking.join(60)
+    work.drop()
+    assert failed == []
+    assert len(seen) > 5
+    assert all(each == (people, people[6101]) for each in seen)
+
+
+def test_a_switch_that_was_cut_short_is_finished_first(settings: Settings) -> None:
+    spoil(settings)
+    work = of_settings(settings)
+    work.prepare(fresh=True)
+    work.catch_up(lambda *_: None)
+    new = {row["name"]: row["uuid"] for row in work.new.rows(UUIDS)}
+    Switch(work.present, work.new, work.new_name).begin(work.tables)
+    for table in ("activation_event", "coverage_day"):  # and then it was killed
+        work.present.run(f"EXCHANGE TABLES {table} AND {work.new_name}.{table}")
+    done = command(settings, "rebuild", "--fresh")
+    assert done.returncode == 0, done.stderr
+    assert "finished a switch that had been cut short" in done.stderr
+    assert all(uuids(settings)[table] == new[table] for table in tables_of(None))
+    assert f"{settings.clickhouse_database}_rebuild" not in databases(settings)
+    assert answers(settings) == expected(settings.kafka_bootstrap)
+
+
+SCRATCH = "CREATE TABLE scratch (x UInt64) ENGINE = MergeTree ORDER BY x;\n"
+TOUCHED = next(text for each in sql.migrations() for text in each.statements if " activation_to_touched " in text)
+CHANNELS = f"""-- rebuilt
+-- Through how many channels an office worked on a day.
+ALTER TABLE service_day ADD COLUMN channels UInt64;
+DROP TABLE scratch;
+-- What a worker writes on its way in changes too.
+ALTER TABLE touched ADD COLUMN source String;
+DROP VIEW activation_to_touched;
+{TOUCHED.replace("SELECT run,", "SELECT run, source,")};
+"""
+LATER = "CREATE TABLE later (x UInt64) ENGINE = MergeTree ORDER BY x;\n"
+FILES = {"0097_scratch.sql": SCRATCH, "0098_channels.sql": CHANNELS, "0099_later.sql": LATER}
+
+
+def version(folder: Path, *migrations: str) -> Path:
+    """The package `projections` with these migrations more; with 0098, the query that computes what it adds."""
+    shutil.copytree(sql.HERE, folder / "projections", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in migrations:
+        (folder / "projections" / "migrations" / name).write_text(FILES[name])
+    if "0098_channels.sql" in migrations:
+        query = folder / "projections" / "queries" / "recompute_service_day.sql"
+        text = query.read_text().replace("activated, version)", "activated, channels, version)")
+        query.write_text(text.replace("    count()\nFROM", "    uniqExact(channel),\n    count()\nFROM"))
+    return folder
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    return version(tmp_path / "before", "0097_scratch.sql")
+
+
+@pytest.fixture
+def after(tmp_path: Path) -> Path:
+    return version(tmp_path / "after", *FILES)
+
+
+def columns_of(settings: Settings, table: str) -> list[str]:
+    rows = wiring.database(settings).rows(
+        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = %(table)s", {"table": table}
+    )
+    return [row["name"] for row in rows]
+
+
+def test_a_changed_projection_is_deployed(settings: Settings, before: Path, after: Path, tmp_path: Path) -> None:
+    assert command(settings, "migrate", folder=before).returncode == 0
+    with running(settings, "worker", log=tmp_path / "old.log", folder=before) as old:
+        refused = command(settings, "migrate", folder=after)
+        assert refused.returncode == 3
+        assert "0098_channels.sql changes how tables are computed" in refused.stderr
+        assert "Run: cakupan rebuild" in refused.stderr
+        one = command(settings, "rebuild", "service", folder=after)
+        assert one.returncode == 2
+        assert "name no PROJECTION" in one.stderr
+
+        dry = command(settings, "rebuild", "--dry-run", folder=after)
+        assert dry.returncode == 1, dry.stderr
+        assert "service_day.channels: the column is new" in dry.stdout
+        assert "scratch: the table is gone" in dry.stdout
+        assert "later: the table is new" in dry.stdout
+        assert "the new tables and the present ones are the same in all else" in dry.stdout
+        assert "channels" not in columns_of(settings, "service_day")
+
+        with running(settings, "rebuild", log=tmp_path / "rebuild.log", folder=after) as work:
+            until("it waits", lambda: "Stop the workers of the version before (1 in" in work.said, process=work)
+            send(settings.kafka_bootstrap, activated(800, VILLAGES[0]))  # the old ones go on answering
+            until("all taken in", caught_up(settings), process=old)
+            assert answers(settings) == expected(settings.kafka_bootstrap)
+            assert "channels" not in columns_of(settings, "service_day")
+            old.stop()
+            assert work.process.wait(120) == 0, work.said
+    assert answers(settings) == expected(settings.kafka_bootstrap)
+    database = wiring.database(settings)
+    assert database.rows("SELECT * FROM service_day FINAL WHERE channels = 0") == []
+    assert columns_of(settings, "scratch") == []
+    assert columns_of(settings, "later") == ["x"]
+    assert "source" in columns_of(settings, "touched")
+    (door,) = database.rows(
+        "SELECT create_table_query AS text FROM system.tables"
+        " WHERE database = currentDatabase() AND name = 'activation_to_touched'"
+    )
+    assert "run, source" in door["text"]
+    assert "_rebuild" not in door["text"]
+    assert f"{settings.clickhouse_database}_rebuild" not in databases(settings)
+    assert "up to date" in command(settings, "migrate", folder=after).stdout
+
+    send(settings.kafka_bootstrap, activated(801, VILLAGES[1]))
+    with running(settings, "worker", log=tmp_path / "new.log", folder=after) as new:
+        until("all taken in", caught_up(settings), process=new)
+        new.stop()
+    assert answers(settings) == expected(settings.kafka_bootstrap)
+    assert database.rows("SELECT * FROM service_day FINAL WHERE channels = 0") == []
+
+
+def test_until_it_is_deployed_a_new_worker_says_what_to_run(settings: Settings, after: Path, tmp_path: Path) -> None:
+    offsets = wiring.database(settings).rows(sql.query("positions"))
+    send(settings.kafka_bootstrap, activated(810, VILLAGES[0]))
+    with running(settings, "worker", log=tmp_path / "new.log", folder=after) as worker:
+        assert worker.process.wait(60) == 3
+        assert "0098_channels.sql changes how tables are computed" in worker.said
+        assert "Run: cakupan rebuild" in worker.said
+        assert "Traceback" not in worker.said
+    assert wiring.database(settings).rows(sql.query("positions")) == offsets
+
+
+def test_an_empty_database_takes_the_migration_as_any_other(
+    log: KafkaNode, clickhouse: ClickHouseNode, after: Path, tmp_path: Path
+) -> None:
+    settings = own_database(log, clickhouse, tmp_path, migrated=False)
+    done = command(settings, "migrate", folder=after)
+    assert done.returncode == 0, done.stderr
+    assert "channels" in columns_of(settings, "service_day")
+    assert columns_of(settings, "scratch") == []
+
+
+def test_a_table_that_is_not_built_from_the_log_can_not_change_with_a_rebuild(settings: Settings, after: Path) -> None:
+    migration = after / "projections" / "migrations" / "0098_channels.sql"
+    migration.write_text(CHANNELS + "ALTER TABLE verified ADD COLUMN who String;\n")
+    refused = command(settings, "rebuild", "--dry-run", folder=after)
+    assert refused.returncode == 2
+    assert "run: cakupan migrate" in refused.stderr  # 0097 comes first, and runs in place
+    assert command(settings, "migrate", folder=after).returncode == 3
+    refused = command(settings, "rebuild", "--dry-run", folder=after)
+    assert refused.returncode == 2
+    assert "verified is not built from the log" in refused.stderr

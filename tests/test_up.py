@@ -5,6 +5,8 @@ One start for all tests here, on free ports, in a folder of its own.
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import json
 import os
 import re
@@ -28,10 +30,15 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from cakupan import wiring
 from cakupan.settings import Settings
+from cakupan.stack import Stack
 from events.catalogue import ACTIVATION
 from events.regions import format_code
+from projections.answers import active_people
+from projections.clickhouse import Database
 from tests.conftest import free_port
 from tests.support import Process, command, until
+from tests.test_rebuild import FILES, version
+from tests.test_worker import activated, send
 
 DAY = "2024-06-30"
 VILLAGE = "61.01.01.2001"
@@ -61,8 +68,8 @@ class Up:
         child.kill()
 
 
-def start(settings: Settings, log: Path, *options: str) -> Process:
-    process = Process(settings, ("up", *options), log)
+def start(settings: Settings, log: Path, *options: str, folder: Path | None = None) -> Process:
+    process = Process(settings, ("up", *options), log, folder)
     until("cakupan is up", lambda: "Ctrl-C stops" in process.said, timeout=300, process=process)
     return process
 
@@ -299,6 +306,74 @@ def test_a_second_start_loads_nothing_again(tmp_path: Path) -> None:
         assert process.process.wait(60) == 0
         assert "Traceback" not in process.said
         time.sleep(0.5)
+
+
+def test_a_worker_that_stands_still_is_started_again(tmp_path: Path) -> None:
+    """The real cause: ClickHouse has stopped in the middle of a statement, and neither answers nor ends."""
+    kafka = free_port()
+    settings = Settings(
+        kafka_bootstrap=f"127.0.0.1:{kafka}",
+        clickhouse_port=free_port(),
+        api_port=free_port(),
+        worker_metrics_port=free_port(),
+        stalled_seconds=5,
+        data_dir=tmp_path / "data",
+    )
+    said: list[str] = []
+    stack = Stack(settings, said.append)
+    people = functools.partial(people_of, wiring.database(settings))
+    try:
+        stack.start()
+        send(settings.kafka_bootstrap, activated(1))
+        until("the event is in the answers", lambda: people() == 1, timeout=120)
+        first, engine = stack.worker, stack.clickhouse.pid
+        assert first is not None
+        assert engine is not None
+        os.kill(engine, signal.SIGSTOP)
+        send(settings.kafka_bootstrap, activated(2))
+        until("it is ended", lambda: _watched(stack) and not first.running, timeout=120)
+        os.kill(engine, signal.SIGCONT)
+        assert any(each.startswith("the worker stands still: ") and "for " in each for each in said)
+        until("another goes on", lambda: _watched(stack) and people() == 2, timeout=120)
+        assert stack.worker is not first
+        assert any(each.startswith("worker ended with exit code") for each in said)
+    finally:
+        stack.stop()
+
+
+def people_of(database: Database) -> int:
+    return sum(active_people(database, [61], dt.date(2100, 1, 1)).values())
+
+
+def _watched(stack: Stack) -> bool:
+    stack.watch()
+    return True
+
+
+def test_a_changed_projection_is_built_anew_at_the_start(tmp_path: Path) -> None:
+    """Nothing else answers from its tables then, so `up` needs nobody to say `cakupan rebuild`."""
+    settings = Settings(
+        kafka_bootstrap=f"127.0.0.1:{free_port()}",
+        clickhouse_port=free_port(),
+        api_port=free_port(),
+        worker_metrics_port=0,
+        data_dir=tmp_path / "data",
+    )
+    new = version(tmp_path / "new", *FILES)
+    for folder in (version(tmp_path / "old", "0097_scratch.sql"), new):
+        process = start(settings, tmp_path / f"{folder.name}.log", "--no-scenario", folder=folder)
+        with wiring.api_client(settings) as api:
+            if folder is not new:
+                send(settings.kafka_bootstrap, activated(1), activated(2))
+            until("the events count", lambda: _value(api) == 2)
+        if folder is new:
+            assert "0098_channels: building the tables anew from the log" in process.said
+            rows = wiring.database(settings).rows("SELECT * FROM service_day FINAL")
+            assert rows
+            assert all(row["channels"] for row in rows)
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(60) == 0
+        assert "Traceback" not in process.said
 
 
 def test_another_seed_is_refused_before_anything_starts(up: Up) -> None:

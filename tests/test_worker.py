@@ -24,40 +24,24 @@ from events.catalogue import ACTIVATION, DEAD_LETTER, EVENTS, HEARTBEAT, OUTREAC
 from events.codec import Event
 from events.publisher import Publisher, key_of
 from projections import sql
-from projections.clickhouse import Database
 from projections.migrate import migrate
 from tests.conftest import free_port
-from tests.support import Process, running, until
+from tests.support import Process, own_database, own_log, running, until
 
 VILLAGE = 6101012001
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
-    """A log of the module's own: what others write on purpose, one id with two contents say, must not count here."""
-    node = KafkaNode(tmp_path_factory.mktemp("log"), port=free_port(), controller_port=free_port())
-    node.start()
-    node.wait_ready()
-    topics.apply(node.bootstrap)
-    yield node
-    node.stop()
+    """A log of the module's own."""
+    with own_log(tmp_path_factory.mktemp("log")) as node:
+        yield node
 
 
 @pytest.fixture
 def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
     """A database and a group of this test's own."""
-    name = f"t{uuid.uuid4().hex[:12]}"
-    Database("127.0.0.1", clickhouse.port).run(f"CREATE DATABASE {name}")
-    settings = Settings(
-        kafka_bootstrap=log.bootstrap,
-        clickhouse_port=clickhouse.port,
-        clickhouse_database=name,
-        worker_group=name,
-        worker_metrics_port=0,
-        data_dir=tmp_path,
-    )
-    migrate(wiring.database(settings))
-    return settings
+    return own_database(log, clickhouse, tmp_path)
 
 
 def now_ms() -> int:
@@ -235,15 +219,7 @@ def test_clickhouse_away_is_waited_for_and_nothing_is_lost(
 
 
 def test_without_tables_it_says_to_migrate(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> None:
-    name = f"t{uuid.uuid4().hex[:12]}"
-    Database("127.0.0.1", clickhouse.port).run(f"CREATE DATABASE {name}")
-    settings = Settings(
-        kafka_bootstrap=log.bootstrap,
-        clickhouse_port=clickhouse.port,
-        clickhouse_database=name,
-        worker_group=name,
-        worker_metrics_port=0,
-    )
+    settings = own_database(log, clickhouse, tmp_path, migrated=False)
     send(log.bootstrap, activated(301))
     with running(settings, "worker", log=tmp_path / "worker.log") as worker:
         assert worker.process.wait(60) == 3

@@ -1,0 +1,112 @@
+"""Two databases of the same log, compared: which tables and columns differ, and which rows of what both have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from projections.clickhouse import Database
+
+# What a row of each table is about: a difference is named by it.
+PLACES: dict[str, str] = {
+    "activation_event": "domicile, toDate(occurred_at, 'Asia/Jakarta')",
+    "activity": "service_region, day",
+    "person_day": "village, day",
+    "coverage_day": "region, day",
+    "rate_minute": "region, minute",
+    "service_day": "region, day",
+    "outreach_event": "service_region, toDate(occurred_at, 'Asia/Jakarta')",
+    "denominator": "region, vintage",
+    "target": "region, valid_from",
+    "figure": "region, reported_on",
+    "source_report": "region, toDate(occurred_at, 'Asia/Jakarta')",
+    "dead_letter_decision": "topic, partition, offset",
+    "dead_letter": "topic, partition, offset",
+}
+
+# Names in them are ours, or the engine's own list of columns.
+PART_DIGESTS = """
+SELECT toString(cityHash64({key}) %% 1024) AS key, count() AS rows, groupBitXor(cityHash64({columns})) AS digest
+FROM {table} FINAL GROUP BY key
+"""
+KEY_DIGESTS = """
+SELECT concatWithSeparator(' ', {key}) AS key, count() AS rows, groupBitXor(cityHash64({columns})) AS digest
+FROM {table} FINAL WHERE cityHash64({key}) %% 1024 = %(part)s GROUP BY key
+"""
+
+Columns = dict[str, str]  # name to type, in their order
+Digests = dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class TableDifference:
+    """Rows of a table that differ between the present one and the new one, counted, with the first key."""
+
+    table: str
+    present: int
+    new: int
+    differing: int
+    first: str
+
+
+def tables(database: Database) -> dict[str, Columns]:
+    """Every table with its columns; no views. Raises DatabaseError."""
+    rows = database.rows(
+        "SELECT c.table AS table, c.name AS name, c.type AS type"
+        " FROM system.columns AS c INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table"
+        " WHERE c.database = currentDatabase() AND t.engine NOT LIKE '%%View' ORDER BY c.table, c.position"
+    )
+    found: dict[str, Columns] = {}
+    for row in rows:
+        found.setdefault(row["table"], {})[row["name"]] = row["type"]
+    return found
+
+
+def shapes(present: Mapping[str, Columns], new: Mapping[str, Columns]) -> list[str]:
+    """Which tables and columns are new, gone or of another type, in words."""
+    every = sorted({*present, *new})
+    return [text for table in every for text in _shapes(table, present.get(table), new.get(table))]
+
+
+def compare(databases: tuple[Database, Database], table: str, present: Columns, new: Columns) -> TableDifference | None:
+    """Rows, of the columns that both have, with the same type in both. Raises DatabaseError.
+
+    By digests of many rows first, then key by key only where those differ: memory stays bounded.
+    """
+    columns = [name for name in new if present.get(name) == new[name]]
+    key = _key(table, columns, {*present, *new})
+    parts = [_digests(each, PART_DIGESTS, table, key, columns) for each in databases]
+    keys: list[str] = []
+    for part in _differing(*parts):
+        keys += _differing(*(_digests(each, KEY_DIGESTS, table, key, columns, int(part)) for each in databases))
+    if not keys:
+        return None
+    before, after = (sum(rows for rows, _ in each.values()) for each in parts)
+    return TableDifference(table, before, after, len(keys), min(keys))
+
+
+def _shapes(table: str, present: Columns | None, new: Columns | None) -> list[str]:
+    if present is None or new is None:
+        return [] if present is new else [f"{table}: the table is {'new' if present is None else 'gone'}"]
+    found = [f"{table}.{name}: the column is new" for name in new if name not in present]
+    found += [f"{table}.{name}: the column is gone" for name in present if name not in new]
+    both = [name for name in new if name in present and new[name] != present[name]]
+    return found + [f"{table}.{name}: {present[name]} now, {new[name]} new" for name in both]
+
+
+def _key(table: str, columns: Sequence[str], names: set[str]) -> str:
+    """Its place; all columns where the two have no such place in common."""
+    used = names & set(re.findall(r"\w+", PLACES[table]))
+    return PLACES[table] if used <= set(columns) else ", ".join(columns)
+
+
+def _digests(
+    database: Database, statement: str, table: str, key: str, columns: Sequence[str], part: int = 0
+) -> Digests:
+    text = statement.format(table=table, key=key, columns=", ".join(columns))
+    return {row["key"]: (row["rows"], row["digest"]) for row in database.rows(text, {"part": part})}
+
+
+def _differing(present: Digests, new: Digests) -> list[str]:
+    return sorted(key for key in present.keys() | new.keys() if present.get(key) != new.get(key))
