@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
+
+from projections.clickhouse import Database
 
 Frames = Mapping[str, pl.DataFrame]
 Columns = dict[str, Sequence[Any]]
@@ -16,16 +18,36 @@ EPOCH = dt.date(1970, 1, 1)
 NO_ID = bytes(16)
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table that events are written to: its columns with their ClickHouse types, and the rows that frames become.
+class Table(Protocol):
+    """A table that events are written to: its name, and its columns with their ClickHouse types."""
 
-    `rows` is pure: it takes the decoded frames of one batch, by event type, and returns columns of equal length.
+    @property
+    def name(self) -> str:
+        """Where to."""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Name to type."""
+
+    def insert(self, database: Database, frames: Frames, run: int) -> int:
+        """Write the decoded frames of one batch, by event type, in the name of a run; returns the number of rows."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table written value by value: for topics with few events.
+
+    `rows` is pure: it takes the frames and returns columns of equal length.
     """
 
     name: str
     columns: dict[str, str]
     rows: Callable[[Frames], Columns]
+
+    def insert(self, database: Database, frames: Frames, run: int) -> int:  # noqa: ARG002 -- others need the run
+        """See Table."""
+        columns = self.rows(frames)
+        return database.insert(self.name, columns) if columns else 0
 
 
 def together(frames: Frames, types: Sequence[str], extra: Mapping[str, Any]) -> pl.DataFrame:

@@ -39,15 +39,4 @@ def insert(database: Database, topic: str, frames: Frames, run: int) -> int:
     """Write a batch's events to their tables; returns the number of rows. Repeating it changes nothing."""
     if ERASED in frames:
         erasure.begin(database, run, frames[ERASED]["subject_id"].unique().to_list())
-    return sum(_insert_into(database, table, frames, run) for table in PROJECTIONS[topic])
-
-
-def _insert_into(database: Database, table: Table, frames: Frames, run: int) -> int:
-    columns = table.rows(frames)
-    if not columns:
-        return 0
-    count = len(next(iter(columns.values())))
-    if table is activation.EVENTS_IN:
-        columns = {**columns, "run": [run] * count}
-    database.insert(table.name, columns)
-    return count
+    return sum(table.insert(database, frames, run) for table in PROJECTIONS[topic])

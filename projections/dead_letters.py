@@ -10,7 +10,7 @@ from typing import Any
 from events import partial
 from events.rules import looks_like_nik
 from projections import sql
-from projections.base import Columns, Frames, Table, as_columns
+from projections.base import Columns, Frames, Rows, as_columns
 from projections.clickhouse import Database
 
 STATUSES = ("open", "retried", "discarded")
@@ -90,8 +90,8 @@ def _of(frames: Frames, name: str, columns: list[str]) -> Columns:
     return as_columns(frames[name], columns) if name in frames else {}
 
 
-LETTERS_IN = Table("dead_letter", LETTER, letters)
-DECISIONS_IN = Table("dead_letter_decision", DECISION, decisions)
+LETTERS_IN = Rows("dead_letter", LETTER, letters)
+DECISIONS_IN = Rows("dead_letter_decision", DECISION, decisions)
 
 
 @dataclass(frozen=True, slots=True)

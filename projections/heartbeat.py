@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections.base import Columns, Frames, Table, as_columns
+from projections.base import Columns, Frames, Rows, as_columns
 
 COLUMNS = {
     "source": "LowCardinality(String)",
@@ -22,4 +22,4 @@ def rows(frames: Frames) -> Columns:
     return as_columns(each_region, list(COLUMNS))
 
 
-REPORTS_IN = Table("source_report", COLUMNS, rows)
+REPORTS_IN = Rows("source_report", COLUMNS, rows)

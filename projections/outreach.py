@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections.base import NO_ID, Columns, Frames, Table, as_columns, day, together
+from projections.base import NO_ID, Columns, Frames, Rows, as_columns, day, together
 
 TYPES = ("OutreachPlanned", "OutreachHeld", "OutreachCancelled", "CampaignPublished")
 
@@ -56,4 +56,4 @@ def _renamed(frames: Frames) -> Frames:
     return {**frames, "CampaignPublished": frames["CampaignPublished"].rename({"reach": "reached"})}
 
 
-EVENTS_IN = Table("outreach_event", COLUMNS, rows)
+EVENTS_IN = Rows("outreach_event", COLUMNS, rows)

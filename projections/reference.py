@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections.base import Columns, Frames, Table, as_columns, day
+from projections.base import Columns, Frames, Rows, as_columns, day
 
 DENOMINATOR = {
     "event_id": "FixedString(16)",
@@ -67,6 +67,6 @@ def _of(frames: Frames, name: str, columns: list[str]) -> Columns:
     return as_columns(frames[name], columns) if name in frames else {}
 
 
-DENOMINATORS_IN = Table("denominator", DENOMINATOR, denominators)
-TARGETS_IN = Table("target", TARGET, targets)
-FIGURES_IN = Table("figure", FIGURE, figures)
+DENOMINATORS_IN = Rows("denominator", DENOMINATOR, denominators)
+TARGETS_IN = Rows("target", TARGET, targets)
+FIGURES_IN = Rows("figure", FIGURE, figures)
