@@ -53,21 +53,26 @@ class Run:
             self._start_again()
             self._tell()
 
-    def rest(self, timeout: float = 240) -> None:
-        """No more faults and no more load: one worker brings the answers to the end of the log."""
+    def rest(self, patience: float = 120) -> None:
+        """No more faults and no more load: one worker brings the answers to the end of the log.
+
+        It takes as long as it takes; it counts as stuck when it has not moved for `patience` seconds.
+        """
         try:
             self.load.stop()
         except RuntimeError as error:
             self.wrong.append(str(error))
         for name in (TWO, THREE):
             self.workers[name].stop()
-        until = time.monotonic() + timeout
+        last, until = None, time.monotonic() + patience
         while left := behind(self.settings):
             self.workers[ONE].start()
+            if left != last:
+                last, until = left, time.monotonic() + patience
             if time.monotonic() > until:
-                self.wrong.append(f"after {timeout:g} s of rest these are not in the answers: {left}")
+                self.wrong.append(f"for {patience:g} s of rest nothing has moved; not in the answers: {left}")
                 return
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def measure(self) -> Verdict:
         """Count, while the worker is still there to say where it stands."""
