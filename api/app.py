@@ -16,7 +16,7 @@ from api.log_state import LogState
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from api.rates import rates
-from api.routes import coverage, dead_letters, freshness, health, regions, registry
+from api.routes import coverage, dead_letters, freshness, health, integrity, regions, registry
 from api.routes import rates as rates_routes
 from events.regions import Region
 from projections.clickhouse import Database
@@ -54,7 +54,7 @@ def create_app(
     )
     app.state.context = Context(database, options, kafka_probe, log_state, hub, metrics)
     problems.install(app, options.clickhouse_setting)
-    for noun in (regions, coverage, rates_routes, freshness, dead_letters, health):
+    for noun in (regions, coverage, rates_routes, freshness, integrity, dead_letters, health):
         app.include_router(noun.router)
     registry.install(app)
     # The last one added stands first.

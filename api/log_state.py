@@ -46,11 +46,14 @@ class LogState:
                 models.Absent(field=f"data.{name}", reason=NEVER_REPORTED) for name in ("position", "age_seconds")
             ]
         if not place.verified:
-            absent.append(models.Absent(field="data.verified_up_to", reason=NOT_VERIFIED))
+            absent += [
+                models.Absent(field=f"data.{name}", reason=NOT_VERIFIED) for name in ("verified_up_to", "verified_at")
+            ]
         data = models.Data(
             position=offsets(place.taken),
             age_seconds=age,
             verified_up_to=offsets(place.verified),
+            verified_at=min((each.checked_at for each in place.verified), default=None),
             synthetic=self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken)),
         )
         return Standing(place, data, absent)

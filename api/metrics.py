@@ -30,6 +30,19 @@ class ApiMetrics:
         self.position = Gauge("cakupan_api_position", "First offset not yet in the answers.", PARTITION, registry=r)
         self.lag = Gauge("cakupan_api_lag_events", "Records not yet in the answers.", PARTITION, registry=r)
         self.dead_letters = Gauge("cakupan_dead_letters", "Refused records.", ["topic", "status"], registry=r)
+        self.differences = Gauge(
+            "cakupan_integrity_differences", "Events that log and tables differ in.", ["topic", "kind"], registry=r
+        )
+        self.verified = Gauge("cakupan_verified_position", "Proved up to this offset.", PARTITION, registry=r)
+
+    def show_integrity(self, counts: Mapping[tuple[str, str], int], verified: Sequence[Place]) -> None:
+        """Set how many differences are open, by topic and kind, and how far each partition is proved."""
+        self.differences.clear()
+        for labels, count in counts.items():
+            self.differences.labels(*labels).set(count)
+        self.verified.clear()
+        for each in verified:
+            self.verified.labels(each.topic, str(each.partition)).set(each.next)
 
     def show_dead_letters(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Set how many records were refused, by topic and status."""

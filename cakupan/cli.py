@@ -7,12 +7,14 @@ import sys
 import typer
 
 from cakupan.commands import (
+    audit,
     dead_letters,
     doctor,
     importing,
     migrate,
     publish,
     rebuild,
+    repair,
     serve,
     simulate,
     status,
@@ -48,6 +50,8 @@ app.add_typer(simulate.app, name="simulate")
 app.command("import")(importing.import_file)
 app.command("publish")(publish.publish)
 app.command("verify")(verify.verify)
+app.command("audit")(audit.audit)
+app.command("repair")(repair.repair)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("status")(status.status)

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     recompute_interval_seconds: float = Field(3, ge=0, description="Longest pause between recomputes while behind.")
     dead_letter_ratio: float = Field(0.5, gt=0, le=1, description="Share of refused records that stops the worker.")
     dead_letter_window: int = Field(1000, ge=1, description="Records over which that share is taken, at least.")
+    audit_share: float = Field(0.03, gt=0, le=1, description="Share of the time the auditor takes at most, under load.")
     stalled_seconds: float = Field(120, gt=0, description="A worker that stands still for so long is not live.")
 
     @property

@@ -1,4 +1,4 @@
-"""The embedded stack: Kafka, ClickHouse, the worker and the API as child processes of one command, on loopback."""
+"""The embedded stack: Kafka, ClickHouse, worker, API and auditor as child processes of one command, on loopback."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from typing import Any
 
 import httpx
 
-from cakupan import wiring
 from cakupan.embedded.clickhouse import ClickHouseNode
 from cakupan.embedded.errors import StackError
 from cakupan.embedded.jars import Progress
 from cakupan.embedded.kafka import KafkaNode
 from cakupan.embedded.process import Child, require_folder, require_free_port, spawn
+from cakupan.rebuild import bring_up_to_date
 from cakupan.settings import Settings
 from events import topics
-from projections.migrate import migrate
 
 Say = Callable[[str], None]
 
@@ -43,6 +42,7 @@ class Stack:
     clickhouse: ClickHouseNode = field(init=False)
     worker: Child | None = None
     api: Child | None = None
+    auditor: Child | None = None
 
     def __post_init__(self) -> None:
         host, _, port = self.settings.kafka_bootstrap.partition(":")
@@ -67,11 +67,12 @@ class Stack:
         self.kafka.wait_ready()
         self.say("bringing topics and tables up to date")
         topics.apply(self.settings.kafka_bootstrap, replication=self.settings.kafka_replication)
-        migrate(wiring.database(self.settings))
+        bring_up_to_date(self.settings, self.say)
         self.say("starting the worker and the API")
         self.start_worker()
         self.start_api()
         self.wait_api()
+        self.start_auditor()
 
     def _require_free_ports(self) -> None:
         """All at once and before anything starts, each with the setting that gives it another port."""
@@ -93,6 +94,9 @@ class Stack:
     def start_api(self) -> None:
         self.api = self._spawn("serve")
 
+    def start_auditor(self) -> None:
+        self.auditor = self._spawn("audit")
+
     def wait_api(self, timeout: float = 60) -> None:
         """Wait until the API answers. Raises StackError with what it said."""
         assert self.api is not None  # noqa: S101 -- start_api came before
@@ -113,7 +117,11 @@ class Stack:
                 node.start()
                 node.wait_ready()
         self._restart_stalled_worker()
-        for child, start in ((self.worker, self.start_worker), (self.api, self.start_api)):
+        for child, start in (
+            (self.worker, self.start_worker),
+            (self.api, self.start_api),
+            (self.auditor, self.start_auditor),
+        ):
             if child is None or child.running:
                 continue
             if child is self.worker and child.exit_code == STOP_WORKER:
@@ -134,7 +142,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, readers first. Never raises."""
-        for part, grace in ((self.api, 5.0), (self.worker, 12.0), (self.kafka, 20.0), (self.clickhouse, 15.0)):
+        readers = ((self.auditor, 5.0), (self.api, 5.0), (self.worker, 12.0))
+        for part, grace in (*readers, (self.kafka, 20.0), (self.clickhouse, 15.0)):
             if part is not None:
                 with contextlib.suppress(Exception):
                     part.stop(grace)

@@ -67,6 +67,7 @@ def test_sambas(client: TestClient) -> None:
             "position": {"ikd.activation.v1": {"0": 100}, "ikd.heartbeat.v1": {"0": 2}, "ikd.reference.v1": {"0": 16}},
             "age_seconds": 2.0,
             "verified_up_to": {"ikd.activation.v1": {"0": 90}},
+            "verified_at": "2026-06-21T01:30:30Z",
             "synthetic": True,
         },
     }

@@ -274,7 +274,8 @@ def reasons(answer: Json) -> Json:
 def test_an_empty_system_says_that_nothing_is_known(fresh: tuple[TestClient, Database]) -> None:
     client, _ = fresh
     answer = client.get("/v1/coverage/61.01").json()
-    assert answer["data"] == {"position": {}, "age_seconds": None, "verified_up_to": {}, "synthetic": False}
+    nothing: Json = {"position": {}, "age_seconds": None, "verified_up_to": {}, "verified_at": None, "synthetic": False}
+    assert answer["data"] == nothing
     said = reasons(answer)
     assert said["data.age_seconds"] == said["data.position"] == "no worker has reported yet"
     assert said["data.verified_up_to"] == "not verified yet"

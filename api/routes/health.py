@@ -12,7 +12,7 @@ from api import models
 from api.answering import respond
 from api.context import Context, Ctx
 from api.problems import Away
-from projections import answers, dead_letters
+from projections import answers, dead_letters, integrity
 from projections.answers import Place
 from projections.errors import DatabaseError
 
@@ -58,6 +58,11 @@ def metrics(context: Ctx) -> Response:
         context.metrics.show(standing.place.taken, standing.data)
     except DatabaseError:
         context.metrics.show([], None)
+    try:
+        verified = answers.log_place(context.database).verified
+        context.metrics.show_integrity(integrity.counts(context.database), verified)
+    except DatabaseError:
+        context.metrics.show_integrity({}, [])
     try:
         context.metrics.show_dead_letters(dead_letters.counts(context.database))
     except DatabaseError:

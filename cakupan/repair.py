@@ -1,0 +1,87 @@
+"""Mend what the auditor found, from the log, and nothing else.
+
+What a table holds too much goes first, with what was computed from it; then the records of the regions and days that
+differ are read from the log once more and go the worker's way in, which changes nothing where nothing was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from events import codec
+from projections import activation, catalogue, integrity
+from projections.clickhouse import Database
+from projections.integrity import MISSING, Difference, Pair, Place
+from streams.log_reader import LogReader
+
+BATCH_RECORDS = 20_000
+NEAR = 500  # offsets closer than this are fetched together
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass
+class Repaired:
+    """What was done. `records` were read again, `removed` events taken out, `left` differ still."""
+
+    records: int = 0
+    removed: int = 0
+    mended: list[Difference] = field(default_factory=list)
+    left: list[Difference] = field(default_factory=list)
+
+
+def repair(
+    database: Database, reader: LogReader, asked: Sequence[Difference], on_progress: OnProgress = lambda *_: None
+) -> Repaired:
+    """Mend these differences. Raises PublishError, DatabaseError; it can be repeated."""
+    outcome = Repaired()
+    for topic in integrity.TOPICS:
+        of_topic = [each for each in asked if each.topic == topic]
+        if not of_topic:
+            continue
+        run = catalogue.new_run()
+        surplus = {each.event_id for each in of_topic if each.kind != MISSING}
+        if surplus:
+            integrity.remove(database, topic, run, sorted(surplus))
+            outcome.removed += len(surplus)
+        pairs = sorted({Pair(each.region, each.day) for each in of_topic})
+        outcome.records += _take_in_again(database, reader, topic, run, pairs, on_progress)
+        if topic in catalogue.RECOMPUTED:
+            activation.recompute(database, run)
+        integrity.tidy(database, topic)
+    outcome.left = list(integrity.still(database, asked))
+    outcome.mended = [each for each in asked if each not in outcome.left]
+    return outcome
+
+
+def _take_in_again(
+    database: Database, reader: LogReader, topic: str, run: int, pairs: Sequence[Pair], on_progress: OnProgress
+) -> int:
+    wanted = integrity.records_of(database, topic, pairs)
+    total, done = sum(map(len, wanted.values())), 0
+    for place, first, end in _ranges(wanted):
+        offsets = set(wanted[place])
+        messages = [each for each in reader.read({place: (first, end)})[place] if each.offset() in offsets]
+        _insert(database, topic, messages, run)
+        done += len(messages)
+        on_progress(done, total)
+    return done
+
+
+def _insert(database: Database, topic: str, messages: Sequence[Any], run: int) -> None:
+    values = [each.value() for each in messages]
+    decoded = codec.decode_batch(topic, values, [each.timestamp()[1] for each in messages])
+    if decoded.frames:
+        catalogue.insert(database, topic, decoded.frames, run)
+
+
+def _ranges(wanted: dict[Place, list[int]]) -> Iterable[tuple[Place, int, int]]:
+    """Ranges that cover the offsets, near ones together, none with more than BATCH_RECORDS."""
+    for place, offsets in wanted.items():
+        groups: list[list[int]] = []
+        for offset in sorted(offsets):
+            near = groups and offset - groups[-1][-1] <= NEAR and offset - groups[-1][0] < BATCH_RECORDS
+            groups[-1].append(offset) if near else groups.append([offset])
+        for group in groups:
+            yield place, group[0], group[-1] + 1

@@ -1,0 +1,330 @@
+"""The auditor: reads the log again, by other code than the worker's, and compares it with the tables while they live.
+
+Slice by slice behind the worker: each record must be in every table that answers are computed from, or in the dead
+letters; then the sets of events of the regions and days that the slice named must be the same on both sides. A sweep
+goes over all regions and days, so that what is damaged later is found too. It takes a fixed share of the time at most,
+and does not hold the worker up: it has a process, a consumer and connections of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from events import outline
+from events.catalogue import DEAD_LETTER
+from events.errors import PublishError
+from events.regions import format_code
+from projections import answers, catalogue, integrity, position
+from projections.clickhouse import Database
+from projections.errors import DatabaseError
+from projections.integrity import HELD, MISSING, TOPICS, Audited, Difference, Pair, Place, Slice, Sum
+from streams.log_reader import LogReader
+
+log = logging.getLogger(__name__)
+
+SLICE_RECORDS = 100_000
+MOST_PAIRS = 2_000  # beyond it, naming them costs more than the sweep
+PART_EVENTS = 4_000_000  # a step of the sweep looks at so many events, about
+SHARE_CAUGHT_UP = 0.25  # of the time, for new slices while the worker is not behind
+SWEEP_PAUSE = 5.0
+SWEEP_STEP_SECONDS = 0.5
+IDLE_PAUSE = 0.3
+AWAY_PAUSE = 2.0
+TOLD = 20  # differences named in the log of one round
+
+Heads = dict[Place, int]
+
+_UNREAD = Audited(0, 0, 0, 0, dt.datetime.fromtimestamp(0, dt.UTC))
+
+
+@dataclass
+class Round:
+    """What one round did. `seconds` it took, the sweep left out; `caught_up`: all that the answers hold was checked.
+    `swept`: the sweep came to its end."""
+
+    records: int = 0
+    seconds: float = 0.0
+    caught_up: bool = False
+    swept: bool = False
+    found: list[Difference] = field(default_factory=list)
+    mended: list[Difference] = field(default_factory=list)
+
+
+class Auditor:
+    """One auditor of one database. Methods raise PublishError, DatabaseError; a round can be repeated at any time."""
+
+    def __init__(self, database: Database, reader: LogReader, share: float = 0.03) -> None:
+        """`share` of the time that it takes at most, while the worker is behind and for the sweep."""
+        self._database = database
+        self._reader = reader
+        self._share = share
+        self._places: dict[Place, Audited] = {}
+        self._open: dict[Difference, dt.datetime] = {}
+        self._suspects: dict[Difference, Heads] = {}
+        self._steps: Iterator[tuple[str, str, int, int]] = iter(())
+        self._sweep_due = 0.0
+        self._in_answers = 0
+
+    def start(self) -> None:
+        """Take up where the last auditor stopped."""
+        integrity.forget_slices(self._database)
+        self._places = integrity.audited(self._database)
+        self._open = integrity.open_differences(self._database)
+
+    def round(self) -> Round:
+        """Check the next slice, look again at what was found, and go a step on with the sweep if it is due."""
+        began = time.monotonic()
+        taken = answers.log_place(self._database).taken
+        ends = {(each.topic, each.partition): each.next for each in taken if each.topic in TOPICS}
+        self._in_answers = sum(ends.values())
+        ranges = self._next(ends)
+        done = Round(records=sum(end - first for first, end in ranges.values()))
+        checked = self._check(ranges, ends, done)
+        self._look_again(done)
+        done.caught_up = all(self._position(place) >= end for place, end in ends.items())
+        done.seconds = time.monotonic() - began
+        done.swept = done.caught_up and self._sweep(done)
+        if checked or done.swept or done.found or done.mended:
+            self._prove()
+        done.caught_up &= all(each.caught_up for each in taken)
+        return done
+
+    def settle(self, on_progress: Callable[[int, int], None] = lambda *_: None) -> None:
+        """Rounds without a pause until all that the answers hold is checked, the sweep too, and no suspect is left.
+
+        `on_progress(checked, in_answers)` counts records.
+        """
+        swept = False
+        while not swept or self._suspects:
+            self._sweep_due = 0.0
+            done = self.round()
+            swept |= done.swept
+            there = sum(each.position for each in self._places.values())
+            on_progress(there, max(there, self._in_answers))
+
+    def pause(self, done: Round) -> float:
+        """Seconds to wait after a round, so that the share of the time is kept."""
+        share = SHARE_CAUGHT_UP if done.caught_up else self._share
+        return max(done.seconds * (1 / share - 1) if done.records else 0.0, IDLE_PAUSE)
+
+    def _position(self, place: Place) -> int:
+        return self._places[place].position if place in self._places else 0
+
+    def _next(self, ends: Heads) -> dict[Place, tuple[int, int]]:
+        ranges, left = {}, SLICE_RECORDS
+        for place, end in sorted(ends.items()):
+            first = self._position(place)
+            if first < end and left:
+                ranges[place] = first, min(end, first + left)
+                left -= ranges[place][1] - first
+        return ranges
+
+    def _check(self, ranges: Mapping[Place, tuple[int, int]], ends: Heads, done: Round) -> bool:
+        """True: the slice was checked. False: there was none, or letters about it are still on their way."""
+        if not ranges:
+            return False
+        run, read = catalogue.new_run(), self._reader.read(ranges)
+        moved: dict[Place, Audited] = {place: self._moved(place, end) for place, (_, end) in ranges.items()}
+        try:
+            for topic in TOPICS:
+                part = _slice(topic, read)
+                if not part.offsets:
+                    continue
+                integrity.note_slice(self._database, run, part)
+                sums = self._check_slice(run, part, done)
+                if sums is None:
+                    return False
+                for partition, (events, refused) in sums.items():
+                    place = topic, partition
+                    moved[place] = self._moved(place, ranges[place][1], events, refused)
+                if all(end == ends[place] for place, (_, end) in ranges.items() if place[0] == topic):
+                    self._compare(topic, integrity.pairs_of(self._database, run, topic, MOST_PAIRS + 1), done)
+        finally:
+            integrity.forget_slice(self._database, run)
+        integrity.write_audited(self._database, moved)
+        self._places.update(moved)
+        return True
+
+    def _moved(self, place: Place, end: int, events: Sum = Sum(0, 0), refused: int = 0) -> Audited:
+        before = self._places.get(place, _UNREAD)
+        digest = (before.digest + events.digest) % 2**64
+        return Audited(end, before.events + events.events, before.refused + refused, digest, _now())
+
+    def _check_slice(self, run: int, part: Slice, done: Round) -> dict[int, tuple[Sum, int]] | None:
+        """By partition: the events of the slice, and how many records are dead letters. None: look again later."""
+        while True:
+            refused = integrity.refused(self._database, run, part.topic)
+            sums = _sums(part, refused)
+            lost = [
+                each
+                for table in HELD[part.topic]
+                if integrity.held(self._database, run, part.topic, table) != _events_only(sums)
+                for each in integrity.lost(self._database, run, part.topic, table)
+            ]
+            if not lost:
+                return sums
+            if not self._letters_are_in():
+                return None
+            if integrity.refused(self._database, run, part.topic) == refused:
+                self._note(lost, done)
+                return sums
+
+    def _letters_are_in(self) -> bool:
+        """Whether every letter sent by now is in the tables: a record refused a moment ago has its letter before."""
+        heads = self._reader.heads(DEAD_LETTER)
+        taken = {
+            each.partition: each.next for each in answers.log_place(self._database).taken if each.topic == DEAD_LETTER
+        }
+        return all(taken.get(partition, 0) >= head for partition, head in heads.items())
+
+    def _compare(self, topic: str, pairs: Sequence[Pair], done: Round) -> None:
+        """The sets of events of these regions and days. Too many to name are left to the sweep."""
+        if not pairs or len(pairs) > MOST_PAIRS:
+            return
+        for table in HELD[topic]:
+            self._examine(topic, table, integrity.differing(self._database, topic, table, pairs, MOST_PAIRS), done)
+
+    def _examine(self, topic: str, table: str, pairs: Sequence[Pair], done: Round) -> None:
+        """What is missing is so at once. What is too much may only be newer than what was read: it is looked at again
+        when all has been read that the log holds now.
+        """
+        found = set(integrity.examine(self._database, topic, table, pairs)) - self._open.keys()
+        missing = [each for each in found if each.kind == MISSING]
+        if missing and self._letters_are_in():
+            again = set(integrity.examine(self._database, topic, table, pairs))
+            self._note([each for each in missing if each in again], done)
+        too_much = [each for each in found if each.kind != MISSING and each not in self._suspects]
+        if too_much:
+            heads = {(topic, partition): head for partition, head in self._reader.heads(topic).items()}
+            self._suspects |= dict.fromkeys(too_much[: integrity.MOST_LISTED], heads)
+
+    def _look_again(self, done: Round) -> None:
+        """At what is open, and at suspects that enough has been read for."""
+        ripe = {each for each, heads in self._suspects.items() if all(self._position(p) >= h for p, h in heads.items())}
+        still = integrity.still(self._database, ripe | self._open.keys())
+        self._suspects = {each: heads for each, heads in self._suspects.items() if each not in ripe}
+        self._note([each for each in ripe if each in still], done)
+        done.mended = [each for each in self._open if each not in still]
+        for each in done.mended:
+            found_at = self._open.pop(each)
+            integrity.write_differences(self._database, [each], still_open=False, found_at=found_at, at=_now())
+
+    def _sweep(self, done: Round) -> bool:
+        """Go on with the sweep if it is due. True: it has come to its end."""
+        began = time.monotonic()
+        if began < self._sweep_due:
+            return False
+        step = next(self._steps, None)
+        if step is None:
+            self._steps = iter(self._all_steps())
+            step = next(self._steps, None)
+        ended = step is None
+        while step is not None:
+            topic, table, part, parts = step
+            pairs = integrity.differing_in(self._database, topic, table, part, parts, MOST_PAIRS)
+            self._examine(topic, table, pairs, done)
+            if time.monotonic() - began > SWEEP_STEP_SECONDS:
+                break
+            step = next(self._steps, None)
+            ended = step is None
+        took = time.monotonic() - began
+        self._sweep_due = time.monotonic() + max(took * (1 / self._share - 1), SWEEP_PAUSE)
+        return ended
+
+    def _all_steps(self) -> list[tuple[str, str, int, int]]:
+        steps = []
+        for topic, tables in HELD.items():
+            events = sum(each.events for place, each in self._places.items() if place[0] == topic)
+            parts = -(-events // PART_EVENTS)
+            steps += [(topic, table, part, parts) for table in tables for part in range(parts)]
+        return steps
+
+    def _note(self, found: Sequence[Difference], done: Round) -> None:
+        new = [each for each in found if each not in self._open]
+        now = _now()
+        integrity.write_differences(self._database, new, still_open=True, found_at=now, at=now)
+        self._open |= dict.fromkeys(new, now)
+        done.found += new
+
+    def _prove(self) -> None:
+        position.write_verified(self._database, integrity.verified(self._places, self._open), _now())
+
+
+def watch(auditor: Auditor, stop: Callable[[float], bool]) -> None:
+    """Rounds until `stop(seconds)`, which waits for so long, says so. Kafka and ClickHouse are waited for."""
+    started, away = False, False
+    while True:
+        try:
+            if not started:
+                auditor.start()
+                started = True
+            done = auditor.round()
+            pause, away = auditor.pause(done), False
+            tell(done)
+        except (PublishError, DatabaseError) as error:
+            if not away:  # once an outage
+                log.warning("waiting: %s", error)
+            pause, away = AWAY_PAUSE, True
+        if stop(pause):
+            return
+
+
+def tell(done: Round) -> None:
+    """Differences to the log: found ones as errors, with topic, partition, offset, region and day."""
+    for each in done.found[:TOLD]:
+        log.error("%s", describe(each))
+    if len(done.found) > TOLD:
+        log.error("and %d more differences; see /v1/integrity", len(done.found) - TOLD)
+    if done.mended:
+        log.warning("%d differences are mended", len(done.mended))
+
+
+def describe(each: Difference) -> str:
+    """A difference in one line."""
+    where = f"{each.topic}, region {format_code(each.region)}, day {each.day.isoformat()}"
+    if each.partition != integrity.NO_PLACE:
+        where = f"{each.topic}/{each.partition} offset {each.offset}, region {format_code(each.region)}, day {each.day}"
+    said = {
+        MISSING: f"an event of the log is missing in {each.held_by}",
+        integrity.UNEXPECTED: f"{each.held_by} holds an event that the log does not",
+        integrity.DOUBLED: f"{each.held_by} holds two rows under one event id",
+    }
+    return f"{where}: {said[each.kind]}"
+
+
+def _slice(topic: str, read: Mapping[Place, Sequence[Any]]) -> Slice:
+    partitions: list[int] = []
+    offsets: list[int] = []
+    values: list[bytes | None] = []
+    for (name, partition), messages in sorted(read.items()):
+        if name == topic:
+            partitions += [partition] * len(messages)
+            offsets += [each.offset() for each in messages]
+            values += [each.value() for each in messages]
+    seen = outline.read(topic, values)
+    return Slice(topic, partitions, offsets, seen.event_ids, seen.regions.tolist(), seen.days.tolist())
+
+
+def _sums(part: Slice, refused: set[tuple[int, int]]) -> dict[int, tuple[Sum, int]]:
+    ids: dict[int, list[bytes]] = defaultdict(list)
+    dead: dict[int, int] = defaultdict(int)
+    for partition, offset, event_id in zip(part.partitions, part.offsets, part.event_ids, strict=True):
+        if (partition, offset) in refused:
+            dead[partition] += 1
+        else:
+            ids[partition].append(event_id)
+    return {each: (Sum(len(ids[each]), outline.digest(ids[each])), dead[each]) for each in set(part.partitions)}
+
+
+def _events_only(sums: Mapping[int, tuple[Sum, int]]) -> dict[int, Sum]:
+    return {partition: events for partition, (events, _) in sums.items() if events.events}
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

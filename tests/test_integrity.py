@@ -1,0 +1,260 @@
+"""The proof while it runs: what is lost, doubled or invented in the tables is named, and mended from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from cakupan import recount, wiring
+from cakupan.embedded.clickhouse import ClickHouseNode
+from cakupan.embedded.kafka import KafkaNode
+from cakupan.rebuild import Rebuild
+from cakupan.settings import Settings
+from events import codec, regions
+from events.catalogue import ACTIVATION, DEAD_LETTER, EVENTS
+from events.publisher import Publisher
+from projections import activation, answers, catalogue, integrity
+from projections.integrity import Difference
+from streams.audit import Auditor
+from streams.log_reader import LogReader
+from tests.support import command, own_database, own_log, running, until
+from tests.test_worker import VILLAGE, activated, caught_up, expected, now_ms, send
+from tests.test_worker import answers as coverage
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
+    """A log of the module's own."""
+    with own_log(tmp_path_factory.mktemp("log")) as node:
+        yield node
+
+
+@pytest.fixture
+def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
+    """A database and a group of this test's own."""
+    return own_database(log, clickhouse, tmp_path)
+
+
+@pytest.fixture
+def auditor(settings: Settings) -> Iterator[Auditor]:
+    with LogReader(settings.kafka_bootstrap, "test-audit") as reader:
+        auditor = Auditor(wiring.database(settings), reader)
+        auditor.start()
+        yield auditor
+
+
+def settled(auditor: Auditor, settings: Settings) -> set[Difference]:
+    """What differs once all was looked at."""
+    auditor.settle()
+    return set(integrity.open_differences(wiring.database(settings)))
+
+
+def take_in(settings: Settings) -> None:
+    """The log into the tables, by what a rebuild does: quicker to start than a worker."""
+    database = wiring.database(settings)
+    Rebuild(settings.kafka_bootstrap, database, database, settings.clickhouse_database).catch_up(lambda *_: None)
+
+
+def proved(settings: Settings) -> bool:
+    """Every answer says: verified up to where it is."""
+    place = answers.log_place(wiring.database(settings))
+    wanted = {(each.topic, each.partition): each.next for each in place.taken if each.topic != DEAD_LETTER}
+    there = {(each.topic, each.partition): each.next for each in place.verified}
+    return there == {key: end for key, end in wanted.items() if end or key in there}
+
+
+def one_event(settings: Settings) -> dict[str, Any]:
+    return wiring.database(settings).rows(
+        "SELECT hex(event_id) AS id, domicile, toDate(occurred_at, 'Asia/Jakarta') AS day FROM activation_event"
+        " ORDER BY event_id LIMIT 1"
+    )[0]
+
+
+def delete(settings: Settings, table: str, event_id: str) -> None:
+    wiring.database(settings).run(
+        f"ALTER TABLE {table} DELETE WHERE hex(event_id) = %(id)s SETTINGS mutations_sync = 2", {"id": event_id}
+    )
+
+
+def right(settings: Settings) -> None:
+    """The answers are what a plain recount of the log says."""
+    assert coverage(settings) == expected(settings.kafka_bootstrap)
+
+
+def test_all_that_was_taken_in_is_proved(settings: Settings, auditor: Auditor, tmp_path: Path) -> None:
+    send(settings.kafka_bootstrap, *(activated(person, VILLAGE + person % 3) for person in range(300)))
+    with Publisher(settings.kafka_bootstrap) as publisher:
+        publisher.send(ACTIVATION, b"k", b"no event")  # a dead letter: counted as refused, missed by nobody
+    with running(settings, "worker", log=tmp_path / "worker.log") as worker:
+        until("all taken in", caught_up(settings), process=worker)
+    assert settled(auditor, settings) == set()
+    assert proved(settings)
+    checked = integrity.audited(wiring.database(settings))
+    log = recount.read_log(settings.kafka_bootstrap)
+    ids = [each.values["event_id"] for each in log.events.values() if EVENTS[each.name].topic == ACTIVATION]
+    of_topic = [each for (topic, _), each in checked.items() if topic == ACTIVATION]
+    assert sum(each.refused for each in of_topic) == sum(1 for topic, _, _ in log.refused if topic == ACTIVATION)
+    assert sum(each.events for each in of_topic) >= len(ids)  # records: one sent twice is two of them
+
+
+def test_a_restarted_auditor_goes_on_where_it_was(settings: Settings, auditor: Auditor) -> None:
+    send(settings.kafka_bootstrap, activated(1))
+    take_in(settings)
+    settled(auditor, settings)
+    before = integrity.audited(wiring.database(settings))
+    auditor.start()
+    assert auditor.round().records == 0
+    assert integrity.audited(wiring.database(settings)) == before
+
+
+@pytest.mark.parametrize("table", ["activation_event", "activity"])
+def test_a_lost_event_is_named_and_mended(table: str, settings: Settings, auditor: Auditor) -> None:
+    send(settings.kafka_bootstrap, *(activated(person) for person in range(20)))
+    take_in(settings)
+    settled(auditor, settings)
+    event = one_event(settings)
+    delete(settings, table, event["id"])
+    (lost,) = settled(auditor, settings)
+    assert (lost.kind, lost.held_by, lost.topic) == ("missing", table, ACTIVATION)
+    assert (lost.region, lost.day, lost.event_id.hex().upper()) == (event["domicile"], event["day"], event["id"])
+    assert record_at(settings, lost) == lost.event_id
+    place = answers.log_place(wiring.database(settings))
+    assert {(e.topic, e.partition): e.next for e in place.verified}[lost.topic, lost.partition] == lost.offset
+    done = command(settings, "repair")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 differences mended" in done.stdout
+    assert settled(auditor, settings) == set()
+    assert proved(settings)
+    right(settings)
+
+
+def test_an_event_that_was_never_taken_in_is_named_at_once(settings: Settings, auditor: Auditor) -> None:
+    """The worker says that it has come so far, and the event is in no table: a batch skipped, say."""
+    send(settings.kafka_bootstrap, activated(7))
+    take_in(settings)
+    database = wiring.database(settings)
+    for table in ("activation_event", "activity"):
+        database.run(f"TRUNCATE TABLE {table}")
+    found = auditor.round().found
+    assert {each.held_by for each in found} == {"activation_event", "activity"}
+    assert {each.kind for each in found} == {"missing"}
+    assert not proved(settings)
+    assert command(settings, "repair").returncode == 0
+    assert settled(auditor, settings) == set()
+    assert proved(settings)
+    right(settings)
+
+
+def test_rows_that_no_record_stands_for_are_named_and_taken_out(settings: Settings, auditor: Auditor) -> None:
+    send(settings.kafka_bootstrap, *(activated(person) for person in range(20)))
+    take_in(settings)
+    settled(auditor, settings)
+    database = wiring.database(settings)
+    invented = [activated(900 + each, VILLAGE + each % 2) for each in range(3)]
+    decoded = codec.decode_batch(
+        ACTIVATION, [codec.encode("Activated", each.values) for each in invented], [now_ms()] * 3
+    )
+    run = catalogue.new_run()
+    catalogue.insert(database, ACTIVATION, decoded.frames, run)
+    activation.recompute(database, run)
+    assert coverage(settings) != expected(settings.kafka_bootstrap)
+    found = settled(auditor, settings)
+    assert {(each.kind, each.held_by) for each in found} == {
+        ("unexpected", "activation_event"),
+        ("unexpected", "activity"),
+    }
+    assert {each.event_id for each in found} == {each.values["event_id"] for each in invented}
+    assert not proved(settings)
+    assert command(settings, "repair", "--dry-run").returncode == 1
+    done = command(settings, "repair")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert settled(auditor, settings) == set()
+    assert proved(settings)
+    right(settings)
+    assert database.rows("SELECT 1 FROM person_day FINAL WHERE version = 0") == []
+
+
+def test_two_rows_under_one_id_are_named_and_mended(settings: Settings, auditor: Auditor) -> None:
+    send(settings.kafka_bootstrap, *(activated(person) for person in range(20)))
+    take_in(settings)
+    settled(auditor, settings)
+    database = wiring.database(settings)
+    event = one_event(settings)
+    database.run(
+        "INSERT INTO activation_event SELECT * REPLACE toFixedString('somebody else...', 16) AS subject_id"
+        " FROM activation_event WHERE hex(event_id) = %(id)s",
+        {"id": event["id"]},
+    )
+    (found,) = settled(auditor, settings)
+    assert (found.kind, found.held_by, found.event_id.hex().upper()) == ("doubled", "activation_event", event["id"])
+    assert record_at(settings, found) == found.event_id
+    assert command(settings, "repair").returncode == 0
+    assert settled(auditor, settings) == set()
+    right(settings)
+
+
+def test_nothing_is_alarmed_about_while_events_come_in(settings: Settings, auditor: Auditor, tmp_path: Path) -> None:
+    """The tables are always ahead of what the auditor has read: that is no difference."""
+    found = []
+    with running(settings, "worker", log=tmp_path / "worker.log") as worker:
+        for batch in range(15):
+            send(settings.kafka_bootstrap, *(activated(batch * 50 + each, VILLAGE + each % 3) for each in range(50)))
+            auditor._sweep_due = 0.0
+            found += auditor.round().found
+        until("all taken in", caught_up(settings), process=worker)
+    assert found == []
+    assert settled(auditor, settings) == set()
+    assert proved(settings)
+
+
+def test_the_process_tells_and_the_api_shows(settings: Settings, tmp_path: Path) -> None:
+    send(settings.kafka_bootstrap, *(activated(person) for person in range(20)))
+    take_in(settings)
+    with running(settings, "audit", log=tmp_path / "audit.log") as process:
+        until("proved", lambda: proved(settings), process=process)
+        event = one_event(settings)
+        delete(settings, "activation_event", event["id"])
+        until("named", lambda: "missing in activation_event" in process.said, process=process)
+        with TestClient(create_app(wiring.database(settings))) as client:
+            answer = client.get("/v1/integrity").json()
+            (row,) = answer["differences"]
+            assert (answer["status"], answer["open"]) == ("different", 1)
+            region = regions.format_code(event["domicile"])
+            assert (row["kind"], row["region"], row["day"]) == ("missing", region, event["day"].isoformat())
+            assert row["first_offset"] == row["last_offset"] is not None
+            (day,) = client.get(f"/v1/integrity/{region}?from={row['day']}&to={row['day']}").json()["days"]
+            assert not day["same"]
+            assert day["log"]["events"] == day["tables"]["activation_event"]["events"] + 1
+            assert day["log"] == day["tables"]["activity"]
+            assert (
+                'cakupan_integrity_differences{kind="missing",topic="ikd.activation.v1"} 1.0'
+                in client.get("/metrics").text
+            )
+            assert client.get("/v1/integrity/61.01?from=2024-02-01&to=2024-01-01").status_code == 422
+            assert command(settings, "repair").returncode == 0
+            until("mended", lambda: "1 differences are mended" in process.said, process=process)
+            until("proved again", lambda: proved(settings), process=process)
+            answer = client.get("/v1/integrity").json()
+            assert (answer["status"], answer["open"], answer["differences"]) == ("verified", 0, [])
+            data = client.get("/v1/coverage/61.01").json()["data"]
+            assert data["verified_up_to"] == {
+                topic: {number: end for number, end in ends.items() if end}
+                for topic, ends in data["position"].items()
+                if topic != DEAD_LETTER and any(ends.values())
+            }
+            assert data["verified_at"] is not None
+        assert process.stop() == 0
+
+
+def record_at(settings: Settings, found: Difference) -> bytes:
+    """The event id of the record that a difference names."""
+    with LogReader(settings.kafka_bootstrap, "test") as reader:
+        place = found.topic, found.partition
+        (message,) = reader.read({place: (found.offset, found.offset + 1)})[place]
+        event_id: bytes = codec.decode(message.value(), found.topic).values["event_id"]
+        return event_id
