@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV   := .venv
 UV     := .tools/bin/uv
+PEERS  := .tools/peers
 # An office network may have a certificate authority of its own: trust what the system trusts.
 export UV_SYSTEM_CERTS := true
 BIN    := $(VENV)/bin
@@ -39,13 +40,15 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.ready
+# The competitors are needed by one benchmark only, and brought when that one runs.
+bench: $(VENV)/.ready $(if $(filter-out ingest,$(NAME)),,$(PEERS)/.ready)
 	$(BIN)/python -m benchmarks $(NAME) $(if $(EVENTS),--events $(EVENTS))
 
 # The lock names versions and hashes, no addresses: any index that serves the same files will do.
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 lock: $(UV)
-	$(UV) pip compile --quiet --universal --generate-hashes --group dev --python-version 3.11 \
-		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(COMPILE) --group dev pyproject.toml -o requirements.lock
+	$(COMPILE) --group pyproject.toml:bench -o benchmarks/peers.lock
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -59,6 +62,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml | $(UV)
 	@$(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(PEERS)/.ready: benchmarks/peers.lock | $(UV)
+	@echo "setting up: the competitors, in an environment of their own (about 300 MB, once)"
+	@$(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(PEERS)
+	@$(UV) pip sync --quiet --python $(PEERS)/bin/python --require-hashes benchmarks/peers.lock
 	@touch $@
 
 clean:

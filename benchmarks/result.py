@@ -35,22 +35,25 @@ class Goal:
 
 @dataclass
 class Result:
-    """Figures by name, ratios between them, goals."""
+    """Figures by name, ratios between them, goals; notes say why a figure is not there."""
 
     name: str
     command: str
     figures: dict[str, Figure] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
     goals: dict[str, Goal] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def show(self) -> None:
         table = Table("what", "value", "unit", title=self.name)
         for name, figure in self.figures.items():
-            table.add_row(name, f"{figure.value:,.3g}" if figure.value < 100 else f"{figure.value:,.0f}", figure.unit)
+            table.add_row(name, _shown(figure.value), figure.unit)
         for name, ratio in self.ratios.items():
             table.add_row(name, f"{ratio:.2f}", "times")
         for name, goal in self.goals.items():
-            table.add_row(f"goal: {name}", f"{goal.reach:,.0f}", "met" if goal.met else "not met")
+            table.add_row(f"goal: {name}", _shown(goal.reach), "met" if goal.met else "not met")
+        for name, note in self.notes.items():
+            table.add_row(name, "", note)
         Console().print(table)
 
     def write(self) -> Path:
@@ -58,6 +61,10 @@ class Result:
         path = FOLDER / f"{self.name}.json"
         path.write_text(json.dumps({**asdict(self), **machine()}, indent=2) + "\n")
         return path
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
 
 
 def machine() -> dict[str, Any]:

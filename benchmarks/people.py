@@ -1,0 +1,199 @@
+"""A nation of people in ClickHouse, made by SQL in the shape that the worker writes, and kept in the cache folder.
+
+Every person is activated on some day of two years; some are deactivated or move later. It is one event a person and a
+few more, the least that a log can hold of them: whatever reads events has less to read here than in a real nation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import functools
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.bed import free_port
+from cakupan.embedded.clickhouse import ClickHouseNode
+from cakupan.embedded.jars import cache_folder
+from cakupan.embedded.process import LOOPBACK
+from cakupan.reference import reference_events
+from cakupan.scenario.weights import apportion
+from events import codec, regions
+from events.catalogue import REFERENCE
+from projections import activation, answers, catalogue, sql
+from projections.clickhouse import Database
+from projections.migrate import migrate
+
+FIRST = dt.date(2024, 1, 1)
+DAYS = 730
+LAST = FIRST + dt.timedelta(days=DAYS - 1)
+MEMORY = 10 << 30  # of the engine, for all queries together
+SLICE = 1_000_000  # people inserted at once: what bounds the memory of making them
+LEAST_SLICES = STRETCHES = 24
+SAMPLE = 2_000
+HERE = Path(__file__).parent / "sql"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """People on disk: how long making them took, and what they take."""
+
+    people: int
+    events: int
+    seconds: float
+    bytes: int
+
+
+def stored(people: int) -> tuple[Path, Stored]:
+    """The data folder of so many people, made if it is not there yet. It is to be read only: see `copied`."""
+    folder = cache_folder() / "people" / str(people)
+    note = folder.with_suffix(".json")
+    if not note.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        made = _make(folder, people)
+        note.write_text(json.dumps(asdict(made)))
+    return folder, Stored(**json.loads(note.read_text()))
+
+
+@contextlib.contextmanager
+def engine(folder: Path) -> Iterator[tuple[ClickHouseNode, Database]]:
+    """The engine over a data folder, while the block runs."""
+    node = ClickHouseNode(folder, port=free_port(), memory=MEMORY)
+    node.start()
+    try:
+        node.wait_ready()
+        yield node, Database(LOOPBACK, node.port)
+    finally:
+        node.stop(60)
+
+
+@contextlib.contextmanager
+def copied(folder: Path) -> Iterator[Path]:
+    """A copy that may be written to, gone afterwards. It shares the tables' files: the engine never changes one."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="copy-") as beside:
+        copy = Path(beside) / "clickhouse"
+        shutil.copytree(folder, copy, symlinks=True, ignore=lambda at, _: ["store"] if Path(at) == folder else [])
+        shutil.copytree(folder / "store", copy / "store", symlinks=True, copy_function=os.link)
+        yield copy
+
+
+def _make(folder: Path, people: int) -> Stored:
+    began = time.perf_counter()
+    with engine(folder) as (_, database):
+        migrate(database)
+        _villages(database, people)
+        _fill(database, max(LEAST_SLICES, -(-people // SLICE)))
+        _reference(database)
+        settle(database)
+        check(database)
+        (row,) = database.rows(
+            "SELECT sum(bytes_on_disk) AS bytes, sumIf(rows, table = 'activation_event') AS events"
+            " FROM system.parts WHERE active AND database = currentDatabase()"
+        )
+    return Stored(people, row["events"], time.perf_counter() - began, row["bytes"])
+
+
+def _villages(database: Database, people: int) -> None:
+    codes = sorted(regions.village_numbers())
+    weights = np.random.default_rng(1).lognormal(0, 0.8, len(codes))
+    database.run("CREATE DATABASE people")
+    database.run(
+        "CREATE TABLE people.village (number UInt32, code UInt64, people UInt32) ENGINE = MergeTree ORDER BY number"
+    )
+    shares = apportion(people, weights.tolist())
+    database.insert("people.village", {"number": list(range(len(codes))), "code": codes, "people": shares})
+    database.run(_text("life"))
+
+
+def _fill(database: Database, slices: int) -> None:
+    """Events and what follows from them, a stretch of days after the other, as they come in over the years."""
+    for each in range(slices):
+        run = catalogue.new_run()
+        params = {"first": FIRST, "days": DAYS, "slice": each, "slices": slices, "run": run}
+        database.run(_text("events"), params)
+        activation.forget(database, run)
+        database.run(_text("person_day"), params)
+    ends = [FIRST + dt.timedelta(days=DAYS * each // STRETCHES) for each in range(STRETCHES + 1)]
+    for begin, end in pairwise(ends):
+        for name in ("coverage_day", "rate_minute", "service_day"):
+            database.run(_text(name), {"begin": begin, "end": end})
+    database.run(_text("denominator"), {"first": FIRST})
+    database.run(_text("position"))
+
+
+def _reference(database: Database) -> None:
+    """The real denominators and targets, by the worker's own code."""
+    records = [codec.encode(each.type.name, each.values) for each in reference_events()]
+    now_ms = time.time_ns() // 1_000_000
+    decoded = codec.decode_batch(REFERENCE, records, [now_ms] * len(records))
+    catalogue.insert(database, REFERENCE, decoded.frames, catalogue.new_run())
+
+
+def settle(database: Database, timeout: float = 1800) -> None:
+    """Wait until the engine has merged what it merges by itself: parts are then as a running worker leaves them."""
+    deadline, quiet = time.monotonic() + timeout, 0
+    while quiet < 5 and time.monotonic() < deadline:
+        (row,) = database.rows("SELECT count() AS merges FROM system.merges")
+        quiet = 0 if row["merges"] else quiet + 1
+        time.sleep(1)
+
+
+def check(database: Database) -> None:
+    """What was written is what the worker's own queries find in the events: of some people, and of some regions."""
+    run = catalogue.new_run()
+    database.run(
+        "INSERT INTO touched SELECT %(run)s, subject_id, domicile, service_region, occurred_at, true"
+        " FROM activation_event ORDER BY subject_id LIMIT %(sample)s",
+        {"run": run, "sample": SAMPLE},
+    )
+    database.run(sql.query("recompute_person_day"), {"run": run})
+    (row,) = database.rows(_text("check"), {"run": run})
+    assert row["found"] > SAMPLE // 2 and not row["differing"], row
+    activation.forget(database, run)
+    day = FIRST + dt.timedelta(days=DAYS // 2)
+    for region in some_regions(5, np.random.default_rng(2)):
+        if region != regions.NATION:
+            assert answered(database, region, day) == counted(database, region, day), region
+
+
+def answered(database: Database, region: int, day: dt.date) -> int:
+    """Active people as the coverage answer has them."""
+    return answers.active_people(database, [region], day).get(region, 0)
+
+
+def counted(database: Database, region: int, day: dt.date) -> int:
+    """The same from the events themselves, life by life."""
+    return answers.active_people_known(database, region, day, answers.BY_NOW, answers.BY_NOW) or 0
+
+
+def counted_plainly(database: Database, query: str, region: int, day: dt.date) -> int:
+    """The answer of `sql/count_QUERY.sql`, which a dashboard over the events would ask."""
+    low, high = answers.villages_of(region)
+    end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time())
+    (row,) = database.rows(_text(f"count_{query}"), {"low": low, "high": high, "end": f"{end}"})
+    return int(row["people"])
+
+
+def some_regions(each_level: int, rng: np.random.Generator) -> list[int]:
+    """Regions of all levels, the same number of each."""
+    return [int(rng.choice(of_level(level))) for level in regions.LEVELS for _ in range(each_level)]
+
+
+@functools.cache
+def of_level(level: str) -> list[int]:
+    """All regions of a level."""
+    return [each.number for each in regions.by_number().values() if each.level == level]
+
+
+def _text(name: str) -> Any:
+    return (HERE / f"{name}.sql").read_text()

@@ -1,0 +1,66 @@
+"""What an event costs as more is stored, as the topic has more partitions, and with a second worker."""
+
+from __future__ import annotations
+
+from benchmarks.bed import Run, bed, check, take_in
+from benchmarks.log import Log, nation_log
+from benchmarks.result import Figure, Goal, Result
+
+STORED = (1_000_000, 10_000_000, 100_000_000)
+PARTITIONS = (1, 2, 4, 8, 16)
+SLICE = 500_000  # events that each measure takes in
+FLAT = 1.2  # the dearest to the cheapest
+
+# The broker waits for the second worker before it shares out the partitions, so that both begin together.
+TOGETHER = {"group.initial.rebalance.delay.ms": "10000"}
+
+
+def run(events: int) -> Result:
+    """Measure up to `events` events stored."""
+    result = Result("scale", f"make bench NAME=scale EVENTS={events}")
+    log = nation_log(events + min(SLICE, events // 2))
+    _flat(result, "stored", {f"{mark:,}": each for mark, each in _by_stored(log, events).items()})
+    _flat(result, "partitions", {str(partitions): _alone(log, partitions) for partitions in PARTITIONS})
+    one, two = (_alone(log, 4, workers) for workers in (1, 2))
+    result.figures["1 worker"], result.figures["2 workers"] = (Figure(each.rate, "events/s") for each in (one, two))
+    result.ratios["2 workers to 1"] = two.rate / one.rate
+    result.goals["2 workers to 1, times"] = Goal(1, two.rate >= one.rate)
+    return result
+
+
+def _flat(result: Result, name: str, runs: dict[str, Run]) -> None:
+    costs = {value: run.seconds / run.events * 1e6 for value, run in runs.items()}
+    for value, cost in costs.items():
+        result.figures[f"{name}: {value}"] = Figure(cost, "µs an event")
+    spread = max(costs.values()) / min(costs.values())
+    result.ratios[f"{name}: the dearest to the cheapest"] = spread
+    result.goals[f"{name}: the dearest to the cheapest, times at most"] = Goal(FLAT, spread <= FLAT)
+
+
+def _by_stored(log: Log, events: int) -> dict[int, Run]:
+    """A slice on top of what was stored before, for each number of events stored."""
+    runs: dict[int, Run] = {}
+    with bed(log) as here:
+        settings = here.new_settings()
+        for stored in sorted({*(mark for mark in STORED if mark < events), events // 10, events}):
+            here.load(stored)
+            take_in(here, settings)
+            here.load(stored + _slice(log))
+            runs[stored] = take_in(here, settings)
+            check(settings, log.truth(stored + _slice(log)))
+    return runs
+
+
+def _alone(log: Log, partitions: int, workers: int = 1) -> Run:
+    """A slice into an empty system."""
+    with bed(log, partitions, TOGETHER if workers > 1 else None) as here:
+        here.load(_slice(log))
+        settings = here.new_settings()
+        took = take_in(here, settings, workers)
+        check(settings, log.truth(_slice(log)))
+        return took
+
+
+def _slice(log: Log) -> int:
+    """Small enough that the next mark lies behind it."""
+    return min(SLICE, log.events // 20)
