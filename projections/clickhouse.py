@@ -46,7 +46,9 @@ class Database:
             "password": password,
             "connect_timeout": 5,
             "send_receive_timeout": 600,
-            "settings": {"strings_as_bytes": False},
+            # Equal rows of one insert are left to merges, as those of two inserts are: every reader takes them for one.
+            # Looking for them in each block cost half of what an insert took.
+            "settings": {"strings_as_bytes": False, "optimize_on_insert": 0},
         }
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
 

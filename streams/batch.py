@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import faust
@@ -37,12 +36,13 @@ class Record(Protocol):
         """Pairs of name and bytes."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Batch:
     """Records of one partition in the order of their offsets, never empty.
 
     `size` is the payload in bytes (keys and values, uncompressed), `high_watermark` the offset that the next record
-    published to the partition would have had when the batch was fetched, or None if the broker did not tell.
+    published to the partition would have had when the batch was fetched, or None if the broker did not tell. `count` is
+    how many records it came with, `newest` the time of the last one in milliseconds since 1970.
     """
 
     topic: str
@@ -52,13 +52,14 @@ class Batch:
     records: Sequence[Record]
     size: int
     high_watermark: int | None
+    count: int = field(init=False)
+    newest: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.count = len(self.records)
+        self.newest = self.records[-1].timestamp
 
     @property
-    def count(self) -> int:
-        """How many records."""
-        return len(self.records)
-
-    @cached_property
     def values(self) -> list[bytes | None]:
         """The values in order, one a record."""
         return [record.value for record in self.records]
@@ -66,7 +67,11 @@ class Batch:
     @property
     def memory(self) -> int:
         """Bytes the batch takes in memory, about."""
-        return self.size + RECORD_OVERHEAD * len(self.records)
+        return self.size + RECORD_OVERHEAD * self.count
+
+    def let_go(self) -> None:
+        """Forget the records: they are where they should be."""
+        self.records = ()
 
     def __repr__(self) -> str:
         place = f"{self.topic}/{self.partition}"

@@ -153,9 +153,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
         if delivery is None:
             return None
-        newest = batch.records[-1].timestamp
         message = BatchMessage(
-            *tp, batch.last_offset, newest / 1000, 0, None, None, batch, None, 0, batch.size, tp,
+            *tp, batch.last_offset, batch.newest / 1000, 0, None, None, batch, None, 0, batch.size, tp,
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
         message.delivery = delivery
@@ -172,6 +171,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if done:
             self.loop.call_soon_threadsafe(self._room.set)
         return done
+
+    def release(self, message: Any) -> None:
+        """Note that a batch needs no memory any more: the next may come before it is acknowledged."""
+        message.value.let_go()
+        self.ledger.release(message.delivery)
+        self.loop.call_soon_threadsafe(self._room.set)
 
     async def commit(self, topics: Any = None, **_: Any) -> bool:
         """Commit whatever may be; `topics` (names or partitions) narrows it. False: nothing was committed."""

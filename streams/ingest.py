@@ -1,8 +1,10 @@
 """What happens to batches: decode, refuse what is bad, insert, recompute what was touched, acknowledge.
 
-Acknowledged last: a crash anywhere before repeats the work, and repeating it changes nothing. Reading, inserting and
-recomputing overlap. Sizes adapt: an idle worker takes in a single event at once; one that is behind finds many batches
-waiting, inserts them together, and lets several inserts share one recompute.
+Acknowledged last: a crash anywhere before repeats the work, and repeating it changes nothing. Reading, decoding,
+inserting and recomputing overlap. Sizes adapt: an idle worker takes in a single event at once; one that is behind
+inserts many batches together, and lets many inserts share one recompute, so that recomputing takes no more than a share
+of the time however much there is to count. Records are let go once they are inserted: what waits for its recompute
+takes no memory.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +27,16 @@ from streams.batch import Batch, Record
 from streams.metrics import METRICS
 from streams.positions import Positions
 from streams.retry import until_done
+from streams.transport import release
 
 log = logging.getLogger(__name__)
+
+LANES = 2  # one batch is decoded while another is inserted
+INSERT_RECORDS = 50_000  # rows of an insert at most: small parts cost the database more to merge
+BACKLOG = 20_000  # records waiting, from which on the worker is behind: below it every moment counts, above it the mass
+RECOMPUTE_SHARE = 0.15  # of the time, while behind
+HEARD_SECONDS = 3.0
+LONGEST_PAUSE = 60.0  # seconds between recomputes, whatever they take: what a crash repeats
 
 
 @dataclass
@@ -39,6 +49,25 @@ class Run:
     open_inserts: int = 0
 
 
+class Backlog:
+    """How many records the log holds behind what was taken, as far as its partitions were heard of lately."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left: dict[tuple[str, int], tuple[int, float]] = {}
+
+    def took(self, batches: Sequence[Batch]) -> None:
+        """Batches were taken, those of a partition in order."""
+        for each in batches:
+            left = max((each.high_watermark or 0) - each.last_offset - 1, 0)
+            self._left[each.topic, each.partition] = left, self._clock()
+
+    def records(self) -> int:
+        """All partitions together. One that nothing came of for a while may be another worker's by now."""
+        since = self._clock() - HEARD_SECONDS
+        return sum(left for left, at in self._left.values() if at > since)
+
+
 class Ingest:
     """The path of batches into the database. One a worker."""
 
@@ -49,18 +78,16 @@ class Ingest:
         positions: Positions,
         limit: dead_letters.Limit,
         recompute_interval: float,
-        max_records: int,
     ) -> None:
         self.database = database
         self.publisher = publisher
         self.positions = positions
         self.limit = limit
         self.recompute_interval = recompute_interval
-        self.max_records = max_records
         self._waiting: dict[str, list[Any]] = defaultdict(list)
         self._run = Run()
         self._changed = asyncio.Condition()
-        self._behind = False
+        self._backlog = Backlog()
         self._letters = asyncio.Lock()
 
     async def take(self, event: Any) -> None:
@@ -74,7 +101,8 @@ class Ingest:
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._waiting[topic])
-                events = _first(self._waiting[topic], self.max_records)
+                events = _first(self._waiting[topic], INSERT_RECORDS)
+                self._backlog.took([event.value for event in events])
                 run = self._run
                 run.open_inserts += 1
             batches = [event.value for event in events]
@@ -83,26 +111,32 @@ class Ingest:
                 await self._refuse(topic, batches, decoded)
             await until_done(f"inserting {topic}", lambda d=decoded, r=run: self._insert(topic, d, r.id))  # type: ignore[misc]
             METRICS.events.labels(topic).inc(decoded.count)
+            for event in events:
+                release(event)
             async with self._changed:
                 run.open_inserts -= 1
                 run.events += events
                 run.touched |= topic in catalogue.RECOMPUTED and decoded.count > 0
-                self._behind = bool(self._waiting[topic]) or _more_to_come(batches[-1])
                 self._changed.notify_all()
 
     async def recompute_forever(self) -> None:
         """Recompute and acknowledge, run after run. Raises StopWorker."""
-        last = 0.0
+        due = 0.0
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._run.events)
-                due = last + self.recompute_interval
-                while self._behind and time.monotonic() < due:
-                    await _wait(self._changed, due - time.monotonic())
+                while self._behind() and time.monotonic() < due:
+                    await _wait(self._changed, min(due - time.monotonic(), 1.0))
                 run, self._run = self._run, Run()
                 await self._changed.wait_for(lambda run=run: run.open_inserts == 0)  # type: ignore[misc]
-            last = time.monotonic()
+            began = time.monotonic()
             await self._finish(run)
+            took = time.monotonic() - began
+            due = began + took + min(max(self.recompute_interval, took * (1 / RECOMPUTE_SHARE - 1)), LONGEST_PAUSE)
+
+    def _behind(self) -> bool:
+        waiting: int = sum(event.value.count for events in self._waiting.values() for event in events)
+        return waiting + self._backlog.records() > BACKLOG
 
     async def _finish(self, run: Run) -> None:
         if run.touched:
@@ -151,10 +185,6 @@ def _first(waiting: list[Any], max_records: int) -> list[Any]:
     events = waiting[:taken]
     del waiting[:taken]
     return events
-
-
-def _more_to_come(batch: Batch) -> bool:
-    return batch.high_watermark is not None and batch.high_watermark > batch.last_offset + 1
 
 
 async def _wait(condition: asyncio.Condition, seconds: float) -> None:

@@ -144,6 +144,13 @@ class Ledger:
                 state.acknowledged = position
                 state.pending_since = state.pending_since or self._clock()
 
+    def release(self, delivery: Delivery) -> None:
+        """The batch takes no memory any more, though it is not done yet."""
+        with self._lock:
+            if not delivery.dropped and not delivery.acknowledged:
+                self.memory -= delivery.memory
+                delivery.memory = 0
+
     def acknowledge(self, delivery: Delivery) -> bool:
         """Mark a batch as done, in any order. False: it was revoked meanwhile, or acknowledged before."""
         with self._lock:

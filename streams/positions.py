@@ -32,8 +32,8 @@ class Positions:
     def note(self, batches: Sequence[Batch]) -> None:
         """These batches are in the answers now. Raises DatabaseError."""
         with self._lock:
-            for batch in batches:
-                self._places[batch.topic, batch.partition] = _Place(batch.last_offset + 1, batch.records[-1].timestamp)
+            for batch in sorted(batches, key=lambda each: each.last_offset):  # they may have been inserted in any order
+                self._places[batch.topic, batch.partition] = _Place(batch.last_offset + 1, batch.newest)
         self.tell()
 
     def tell(self) -> None:

@@ -113,6 +113,11 @@ def acknowledge(event: Any) -> bool:
     return bool(event.ack())
 
 
+def release(event: Any) -> None:
+    """Let the records of an event's batch go, before it is acknowledged: they are safe, and the next may be fetched."""
+    event.app.consumer.release(event.message)
+
+
 class WorkerApp(faust.App):  # type: ignore[misc]
     """A Faust app whose transport hands out batches. Made by `create_app`."""
 
