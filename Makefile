@@ -21,7 +21,7 @@ test: $(VENV)/.ready
 	@command -v kcat >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		echo "setting up: kcat, which a test needs" && \
 		{ apt-get update -qq && apt-get install -y -qq kcat; } >/dev/null; } || true
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # The long fault suite; `make test` runs a short one.
 KILLS ?= 200

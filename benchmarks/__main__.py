@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import typer
 
-from benchmarks import api, decode, ingest, memory, scale
+from benchmarks import api, decode, ingest, integrity, memory, scale
 from benchmarks.result import Result
 
 BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
     "decode": (decode.run, 400_000),
     "ingest": (ingest.run, 1_000_000),
+    "integrity": (integrity.run, 1_000_000),
     "memory": (memory.run, 2_000_000),
     "scale": (scale.run, 10_000_000),
     "api": (api.run, 60_000_000),

@@ -21,7 +21,7 @@ from cakupan.settings import Settings
 from events import regions
 from projections.clickhouse import Database
 
-RATES = (25, 50, 100, 200, 400, 600, 800, 1000)
+RATES = (10, 25, 50, 75, 100, 200, 400, 600, 800, 1000)
 SECONDS = 20
 QUIET_RATE = 20.0
 REACH_RATE = 1000
