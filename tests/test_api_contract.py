@@ -16,6 +16,7 @@ from api.log_state import Remembered
 from api.rates import end_of_minute
 from events import regions
 from projections.answers import Change, Denominator, Place, Reference, Target, villages_of
+from projections.facts import Sources
 
 DAY = dt.date(2024, 6, 30)
 SAMBAS = regions.region(6101)
@@ -87,7 +88,9 @@ def test_a_figure_is_given_or_absent_with_a_reason(
     ],
 )
 def test_who_is_heard(spoken_for: set[int], code: int, heard: bool) -> None:
-    assert coverage.heard(code, spoken_for) is heard
+    sources = Sources((each, 7) for each in spoken_for)
+    assert sources.heard(code) is sources.heard(code, 7) is heard
+    assert not sources.heard(code, 6)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from cakupan.embedded import clickhouse, process
 from cakupan.embedded.clickhouse import ClickHouseNode
 from cakupan.embedded.errors import StackError
+from cakupan.embedded.front import Watched, Watcher
 from cakupan.embedded.native import UnsupportedType, arguments, cut, layout
 from cakupan.embedded.packets import BLOCK_INFO
 from cakupan.embedded.statements import insert_of_blocks
@@ -420,6 +422,94 @@ def test_a_query_ends_when_its_client_leaves(client: Any, connect: Connect) -> N
     wait_for(lambda: running(client) == 1)
     leaving.disconnect()
     wait_for(lambda: running(client) == 0)
+
+
+def test_queries_that_nobody_cancels_are_answered(connect: Connect) -> None:
+    """Statements just old enough for a look at their clients, whose next ones follow at once."""
+    failures: list[BaseException] = []
+    deadline = time.monotonic() + 20
+
+    def work(own: Any) -> None:
+        try:
+            for _ in range(24):
+                if failures or time.monotonic() > deadline:
+                    return
+                assert own.execute("SELECT sleepEachRow(0.11) FROM numbers(1)") == [(0,)]
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(connect(),)) for _ in range(128)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures
+
+
+class Underway:
+    """A statement under way, long enough for a look at its client."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.looked_at: Callable[[], object] = lambda: None
+        self.client, self._server = socket.socketpair()
+        self._begun, self._end, self._sent = (threading.Event() for _ in range(3))
+        self._thread = threading.Thread(target=self._run, args=(watcher,))
+        self._thread.start()
+        assert self._begun.wait(10)
+
+    def fileno(self) -> int:
+        """Asked for by whoever looks at the client."""
+        self.looked_at()
+        return self._server.fileno()
+
+    def go_on(self) -> bool:
+        """End the statement, and send the next. Whether that came about: it must not while it's being judged."""
+        self._end.set()
+        return self._sent.wait(0.5)
+
+    def close(self) -> None:
+        self._end.set()
+        self._thread.join(10)
+        self.client.close()
+        self._server.close()
+
+    def _run(self, watcher: Watcher) -> None:
+        with watcher.watch(Watched(cast(Any, self), "client", since=time.monotonic() - 1)):
+            self._begun.set()
+            self._end.wait(10)
+        self.client.send(b"a query")
+        self._sent.set()
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    return Watcher(cast(Any, None))
+
+
+@pytest.fixture
+def underway(watcher: Watcher) -> Iterator[list[Underway]]:
+    """Two statements at once."""
+    made = [Underway(watcher), Underway(watcher)]
+    yield made
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize("ends", ["itself", "the other"])
+def test_a_next_query_is_no_cancel(watcher: Watcher, underway: list[Underway], ends: str) -> None:
+    """A look at a client's socket, during which its statement, or the one that is looked at next, ends."""
+    one, two = underway
+    one.looked_at, two.looked_at = (one.go_on, two.go_on) if ends == "itself" else (two.go_on, one.go_on)
+    killed: list[str] = []
+    watcher.look(cast(Any, SimpleNamespace(execute=killed.append)))
+    assert killed == []
+
+
+def test_a_cancelled_statement_is_killed_before_the_next_begins(watcher: Watcher, underway: list[Underway]) -> None:
+    underway[0].client.send(b"a cancel")
+    came_between: list[bool] = []
+    watcher.look(cast(Any, SimpleNamespace(execute=lambda _: came_between.append(underway[0].go_on()))))
+    assert came_between == [False]
 
 
 def test_an_insert_of_a_client_that_leaves_is_dropped(client: Any, connect: Connect) -> None:

@@ -11,8 +11,8 @@ from events import codec
 from events.catalogue import EVENTS, REFERENCE, examples
 from events.jsonform import from_json
 from projections import catalogue
-from projections.answers import reference
 from projections.clickhouse import Database
+from projections.facts import references
 
 SAMBAS = 6101
 
@@ -27,7 +27,7 @@ def issue(database: Database, recorded: str, valid_from: str, valid_to: str | No
 
 
 def ratio_on(database: Database, day: str) -> float | None:
-    target = reference(database, [SAMBAS], dt.date.fromisoformat(day)).targets.get(SAMBAS)
+    target = references(database).on([SAMBAS], dt.date.fromisoformat(day)).targets.get(SAMBAS)
     return None if target is None else target.ratio
 
 
@@ -50,5 +50,5 @@ def test_a_target_issued_again_with_an_end_ends(issued: Database, day: str, rati
 
 def test_before_the_second_issue_was_known_the_first_held(issued: Database) -> None:
     in_june = round(dt.datetime(2024, 6, 30, tzinfo=dt.UTC).timestamp() * 1000)
-    target = reference(issued, [SAMBAS], dt.date(2024, 10, 1), in_june).targets[SAMBAS]
+    target = references(issued).on([SAMBAS], dt.date(2024, 10, 1), in_june).targets[SAMBAS]
     assert (target.ratio, target.valid_to) == (0.3, None)

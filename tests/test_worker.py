@@ -100,7 +100,7 @@ def test_every_example_arrives_in_its_table(settings: Settings, tmp_path: Path) 
         assert worker.stop() == 0
     assert answers(settings) == expected(settings.kafka_bootstrap)
     database = wiring.database(settings)
-    for table in ("outreach_event", "denominator", "target", "figure", "source_report", "service_day", "rate_minute"):
+    for table in ("outreach_event", "denominator", "target", "figure", "source_report", "service_day"):
         assert database.rows(f"SELECT * FROM {table}"), table
 
 

@@ -1,4 +1,5 @@
--- How far the answers have come in the log, and how far they were recounted and found right.
+-- How far the answers have come in the log, and how far they were recounted and found right. And what the tables
+-- consist of that are read into memory: a number that changes with all that is written, mended or exchanged there.
 SELECT
     'taken' AS kind,
     p.topic AS topic,
@@ -22,3 +23,16 @@ SELECT
     max(v.verified_at)
 FROM verified AS v
 GROUP BY v.topic, v.partition
+UNION ALL
+SELECT
+    'table',
+    s.table,
+    0,
+    sum(sipHash64(s.name, s.hash_of_all_files)),
+    0,
+    true,
+    toDateTime64(0, 3, 'UTC'),
+    toDateTime64(0, 3, 'UTC')
+FROM system.parts AS s
+WHERE s.active AND s.database = currentDatabase() AND s.table IN ('denominator', 'target', 'source_report')
+GROUP BY s.table

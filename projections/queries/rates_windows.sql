@@ -1,4 +1,9 @@
 -- Events of a range of villages in the minute, the hour and the day before a moment (whole minutes), by channel.
+WITH
+toDate(now(), 'Asia/Jakarta') AS today_wib,
+toDate(toDateTime(%(end)s - 86400, 'UTC'), 'Asia/Jakarta') AS first_day,
+toDate(toDateTime(%(end)s, 'UTC'), 'Asia/Jakarta') AS last_day,
+-- include minutes
 SELECT
     seconds,
     channel,
@@ -10,7 +15,7 @@ SELECT
 FROM
 (
     SELECT *
-    FROM rate_minute FINAL
+    FROM minutes
     WHERE minute >= toDateTime(%(end)s - 86400, 'UTC') AND minute < toDateTime(%(end)s, 'UTC')
         AND region BETWEEN %(low)s AND %(high)s
 ) AS r

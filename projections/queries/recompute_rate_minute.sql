@@ -1,3 +1,5 @@
+-- Rates are about now: minutes of the last ten days are kept up, so that the last eight are always right.
+-- Older ones are counted from `activity` when somebody asks: see parts/minutes.
 INSERT INTO rate_minute (minute, region, channel, events, registered, activated, failed, deactivated, version)
 SELECT
     toStartOfMinute(occurred_at) AS minute,
@@ -10,7 +12,10 @@ SELECT
     countIf(type = 'Deactivated'),
     count()
 FROM activity FINAL
-WHERE day IN (SELECT toDate(occurred_at, 'Asia/Jakarta') FROM touched WHERE run = %(run)s)
+WHERE day IN (
+        SELECT toDate(occurred_at, 'Asia/Jakarta') FROM touched
+        WHERE run = %(run)s AND occurred_at >= now() - INTERVAL 10 DAY)
     AND (toStartOfMinute(occurred_at), domicile) IN (
-        SELECT toStartOfMinute(occurred_at), domicile FROM touched WHERE run = %(run)s)
+        SELECT toStartOfMinute(occurred_at), domicile FROM touched
+        WHERE run = %(run)s AND occurred_at >= now() - INTERVAL 10 DAY)
 GROUP BY minute, domicile, channel

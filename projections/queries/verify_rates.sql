@@ -1,3 +1,8 @@
+WITH
+toDate(now(), 'Asia/Jakarta') AS today_wib,
+toDate('1970-01-01') AS first_day,
+toDate('2105-01-01') AS last_day,
+-- include minutes
 SELECT
     region,
     toDate(minute, 'Asia/Jakarta') AS day,
@@ -6,5 +11,5 @@ SELECT
     sum(r.activated) AS activated,
     sum(r.failed) AS failed,
     sum(r.deactivated) AS deactivated
-FROM rate_minute AS r FINAL
+FROM minutes AS r
 GROUP BY region, day
