@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     clickhouse_password: str = Field("", description="ClickHouse password.")
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
+    live_listeners: int = Field(2500, ge=1, le=100_000, description="Open live streams of the API, at most.")
     api_url: str = Field("", description="Where tools ask the API; empty: http on api_host and api_port.")
     worker_metrics_port: int = Field(8001, ge=0, le=65535, description="Port of the worker's own metrics; 0: none.")
     worker_group: str = Field("cakupan-worker", description="Consumer group of the worker.")

@@ -1,7 +1,9 @@
 """The embedded ClickHouse, through the driver that production uses."""
 
 import datetime
+import fcntl
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -41,7 +43,16 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseNode]:
+def descriptors() -> Iterator[None]:
+    """Enough of them for many clients, here and in the node: it takes about eleven for each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def node(descriptors: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseNode]:
     started = ClickHouseNode(tmp_path_factory.mktemp("clickhouse") / "data", free_port(), memory=1 << 30)
     started.start()
     started.wait_ready()
@@ -452,6 +463,7 @@ class Underway:
     def __init__(self, watcher: Watcher) -> None:
         self.looked_at: Callable[[], object] = lambda: None
         self.client, self._server = socket.socketpair()
+        self.descriptor = self._server.fileno()
         self._begun, self._end, self._sent = (threading.Event() for _ in range(3))
         self._thread = threading.Thread(target=self._run, args=(watcher,))
         self._thread.start()
@@ -460,7 +472,7 @@ class Underway:
     def fileno(self) -> int:
         """Asked for by whoever looks at the client."""
         self.looked_at()
-        return self._server.fileno()
+        return self.descriptor
 
     def go_on(self) -> bool:
         """End the statement, and send the next. Whether that came about: it must not while it's being judged."""
@@ -495,21 +507,36 @@ def underway(watcher: Watcher) -> Iterator[list[Underway]]:
         each.close()
 
 
-@pytest.mark.parametrize("ends", ["itself", "the other"])
-def test_a_next_query_is_no_cancel(watcher: Watcher, underway: list[Underway], ends: str) -> None:
-    """A look at a client's socket, during which its statement, or the one that is looked at next, ends."""
-    one, two = underway
-    one.looked_at, two.looked_at = (one.go_on, two.go_on) if ends == "itself" else (two.go_on, one.go_on)
+def test_a_statement_does_not_end_while_its_client_is_looked_at(watcher: Watcher, underway: list[Underway]) -> None:
+    """Its next query would be taken for a cancel."""
+    for each in underway:
+        each.looked_at = each.go_on
     killed: list[str] = []
     watcher.look(cast(Any, SimpleNamespace(execute=killed.append)))
     assert killed == []
 
 
-def test_a_cancelled_statement_is_killed_before_the_next_begins(watcher: Watcher, underway: list[Underway]) -> None:
-    underway[0].client.send(b"a cancel")
-    came_between: list[bool] = []
-    watcher.look(cast(Any, SimpleNamespace(execute=lambda _: came_between.append(underway[0].go_on()))))
-    assert came_between == [False]
+def test_a_client_of_a_high_descriptor_has_not_left(
+    descriptors: None, watcher: Watcher, underway: list[Underway]
+) -> None:
+    high = fcntl.fcntl(underway[0].descriptor, fcntl.F_DUPFD, 2000)
+    underway[0].descriptor = high
+    killed: list[str] = []
+    watcher.look(cast(Any, SimpleNamespace(execute=killed.append)))
+    os.close(high)
+    assert killed == []
+
+
+def test_a_kill_hits_neither_the_next_query_nor_what_has_ended_meanwhile(
+    watcher: Watcher, underway: list[Underway]
+) -> None:
+    """Both have cancelled. While the first is killed it can't go on, and the other ends by itself."""
+    for each in underway:
+        each.client.send(b"a cancel")
+    went_on: list[list[bool]] = []
+    kill = SimpleNamespace(execute=lambda _: went_on.append(sorted(each.go_on() for each in underway)))
+    watcher.look(cast(Any, kill))
+    assert went_on == [[False, True]]
 
 
 def test_an_insert_of_a_client_that_leaves_is_dropped(client: Any, connect: Connect) -> None:
@@ -566,6 +593,31 @@ def test_it_stops_cleanly_under_clients(own: ClickHouseNode) -> None:
         assert time.monotonic() - started < 10
     assert own.child is not None
     assert own.child.exit_code == 0
+
+
+def test_statements_end_before_it_stops(own: ClickHouseNode) -> None:
+    own.start()
+    own.wait_ready()
+    answers: list[Any] = []
+
+    def insert() -> None:
+        with _Closing(Client(HOST, own.port)) as slow:
+            answers.append(slow.execute("INSERT INTO arrivals VALUES", [(number,) for number in range(15)]))
+
+    with _Closing(Client(HOST, own.port)) as client:
+        client.execute("CREATE TABLE kept (a UInt64) ENGINE = MergeTree ORDER BY a")
+        client.execute("CREATE TABLE arrivals (a UInt64) ENGINE = Null")
+        client.execute("CREATE MATERIALIZED VIEW v TO kept AS SELECT a + sleepEachRow(0.1) AS a FROM arrivals")
+        thread = threading.Thread(target=insert)
+        thread.start()
+        busy = "SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO arrivals%'"
+        wait_for(lambda: client.execute(busy) == [(1,)])
+    own.stop()
+    thread.join(10)
+    own.start()
+    own.wait_ready()
+    with _Closing(Client(HOST, own.port)) as client:
+        assert (answers, client.execute("SELECT count() FROM kept")) == ([15], [(15,)])
 
 
 def refused(node: ClickHouseNode) -> StackError:

@@ -20,8 +20,10 @@ def serve() -> None:
 def _serve(settings: Settings) -> None:
     # Here and not above: a web server is what no other command needs.
     from api.app import create_app
+    from api.options import ApiOptions
     from api.server import make_server
 
-    app = create_app(wiring.database(settings), kafka_probe=wiring.KafkaProbe(settings.kafka_bootstrap))
+    options = ApiOptions(live_listeners=settings.live_listeners)
+    app = create_app(wiring.database(settings), options, wiring.KafkaProbe(settings.kafka_bootstrap))
     # No access log: an address may hold what must be in no log.
     make_server(app, settings.api_host, settings.api_port).run()

@@ -45,6 +45,8 @@ class Watched:
     tag: str
     since: float = field(default_factory=time.monotonic)
     cancelled: bool = False
+    # Held while it is judged and ended, and to end being watched.
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Watcher:
@@ -53,7 +55,13 @@ class Watcher:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._watched: set[Watched] = set()
+        self._stopped = False
         self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """End no more statements: from now on clients look gone because nothing more is read from them."""
+        with self._lock:
+            self._stopped = True
 
     @contextlib.contextmanager
     def watch(self, watched: Watched) -> Iterator[None]:
@@ -62,33 +70,43 @@ class Watcher:
         try:
             yield
         finally:
-            with self._lock:
+            # Whoever judges it has done before the client's next query is read.
+            with watched.lock, self._lock:
                 self._watched.discard(watched)
 
     def run(self) -> None:
         session = Session(self._engine, "watcher")
         while True:
             time.sleep(WATCH_SECONDS)
-            with self._lock:
-                # What ends within a moment isn't worth the look.
-                old = [one for one in self._watched if time.monotonic() - one.since > WATCH_SECONDS]
-            for one in old:
-                if _gives_up(one.client):
-                    self.end(session, one)
+            self.look(session)
 
-    def end(self, session: Session, watched: Watched) -> None:
+    def look(self, session: Session) -> None:
+        """Look once at all clients, and end the statements of those that have given up."""
+        with self._lock:
+            # What ends within a moment isn't worth the look.
+            old = [one for one in self._watched if time.monotonic() - one.since > WATCH_SECONDS]
+        for one in old:
+            with one.lock:
+                if self._given_up(one):
+                    self._end(session, one)
+
+    def _given_up(self, watched: Watched) -> bool:
+        with self._lock:
+            # The client of one that has ended may have sent its next query, which is no cancel.
+            return not self._stopped and watched in self._watched and _gives_up(watched.client)
+
+    def _end(self, session: Session, watched: Watched) -> None:
         watched.cancelled = True
         with contextlib.suppress(EngineError):
+            # All statements of a session have its tag; while the lock is held there is only this one.
             session.execute(f"KILL QUERY WHERE Settings['log_comment'] = {quoted(watched.tag)} ASYNC")
 
 
 def _gives_up(client: socket.socket) -> bool:
     """Whether the client has sent something, or has gone. All it can send while it waits is that it cancels."""
-    try:
-        readable, _, _ = select.select([client], [], [], 0)
-    except (OSError, ValueError):
-        return True
-    return bool(readable)
+    poll = select.poll()  # select itself knows no descriptor beyond 1023
+    poll.register(client, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Front:
@@ -122,6 +140,7 @@ class Front:
         """Accept no more, let statements end within `grace` seconds, and leave the clients."""
         self._closing = True
         self._listener.close()
+        self.watcher.stop()
         with self._lock:
             clients = dict(self._clients)
         for client in clients:
