@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -31,3 +33,14 @@ def test_no_more_live_streams_than_the_setting_allows(database: Database, tmp_pa
             refused = client.get(live)
         assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
         assert refused.json()["away"] == [{"name": "live", "detail": "no more live streams can be opened now"}]
+
+
+def test_a_server_may_open_as_many_files_as_the_system_lets_it() -> None:
+    """In a process of its own, which begins with the usual 1,024."""
+    code = (
+        "import resource as r; from cakupan.embedded.process import MANY_FILES, allow_many_files;"
+        "_, hard = r.getrlimit(r.RLIMIT_NOFILE); r.setrlimit(r.RLIMIT_NOFILE, (1024, hard)); allow_many_files();"
+        "soft, _ = r.getrlimit(r.RLIMIT_NOFILE);"
+        "assert soft == (MANY_FILES if hard == r.RLIM_INFINITY else min(hard, MANY_FILES)), soft"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

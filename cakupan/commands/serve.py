@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cakupan import wiring
-from cakupan.embedded.process import require_free_port
+from cakupan.embedded.process import allow_many_files, require_free_port
 from cakupan.settings import Settings, read_settings
 
 
@@ -23,6 +23,7 @@ def _serve(settings: Settings) -> None:
     from api.options import ApiOptions
     from api.server import make_server
 
+    allow_many_files()
     options = ApiOptions(live_listeners=settings.live_listeners)
     app = create_app(wiring.database(settings), options, wiring.KafkaProbe(settings.kafka_bootstrap))
     # No access log: an address may hold what must be in no log.

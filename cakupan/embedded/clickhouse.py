@@ -22,6 +22,7 @@ from cakupan.embedded.process import (
     LOOPBACK,
     Child,
     accepts,
+    allow_many_files,
     port_error,
     require_folder,
     require_free_port,
@@ -248,6 +249,7 @@ def main() -> None:
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--memory", type=int, default=half_of_memory(), help="bytes for all queries together")
     options = parser.parse_args()
+    allow_many_files()
     try:
         serve(options.path.absolute(), options.host, options.port, options.memory)
     except Refusal as refusal:

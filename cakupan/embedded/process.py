@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import queue
+import resource
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from pathlib import Path
 from cakupan.embedded.errors import StackError
 
 TETHER = Path(__file__).with_name("_tether.py")
+MANY_FILES = 65_536
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
 MOST_LOG_BYTES = 1 << 20
@@ -220,3 +222,10 @@ def tail(path: Path, lines: int = 20, start: int = 0, most: int = 16_384) -> str
     except OSError:
         return ""
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def allow_many_files() -> None:
+    """Let this process open many files and sockets: a server has some for each client, and the usual limit is low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
