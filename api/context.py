@@ -8,11 +8,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.held import Held
 from api.live import Hub
 from api.log_state import LogState
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from projections.clickhouse import Database
+from projections.facts import References, Sources
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Context:
     options: ApiOptions
     kafka_probe: Callable[[], None] | None
     log_state: LogState
+    references: Held[References]
+    sources: Held[Sources]
     hub: Hub
     metrics: ApiMetrics
 

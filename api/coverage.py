@@ -62,10 +62,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was read: active people by region (those that events named), regions that sources speak for, reference."""
+    """What was read: active people by region (those that events named), regions that sources speak for (of the others),
+    reference."""
 
     active: Mapping[int, int]
-    spoken_for: Set[int]
+    heard: Set[int]
     reference: Reference
 
 
@@ -127,17 +128,10 @@ def _all_missing(region: Region, asked: Asked, reason: str) -> models.Figures:
 
 
 def numerator_of(region: Region, asked: Asked, facts: Facts) -> models.Numerator | Missing:
-    """People, 0 only where events or a source speak for the region, one above it or one within it."""
+    """People, 0 only where events name the region or a source speaks for it, one above it or one within it."""
     if region.number in facts.active:
         return models.Numerator(value=facts.active[region.number])
-    return models.Numerator(value=0) if heard(region.number, facts.spoken_for) else Missing(UNHEARD + asked.then)
-
-
-def heard(number: int, spoken_for: Set[int]) -> bool:
-    """Whether a source speaks for the region, one above it or one within it."""
-    if not spoken_for.isdisjoint(regions.ancestors_of(number)):
-        return True
-    return any(number in regions.ancestors_of(each) for each in spoken_for)
+    return models.Numerator(value=0) if region.number in facts.heard else Missing(UNHEARD + asked.then)
 
 
 def target_of(region: Region, asked: Asked, reference: Reference) -> models.Target | Missing:

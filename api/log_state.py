@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from api import models
+from api.shared import Shared
 from projections import answers
 from projections.answers import LogPlace, Place
 from projections.clickhouse import Database
@@ -21,24 +22,28 @@ SCAN_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Standing:
-    """The `data` of an answer, and what is absent of it."""
+    """The `data` of an answer, and what is absent of it. `seen_at`: when the place had been read, in ticks."""
 
     place: LogPlace
+    seen_at: float
     data: models.Data
     absent: list[models.Absent]
 
 
 class LogState:
-    """Asks where the answers stand. `read` is one query; ask it before the numbers that it is to speak for."""
+    """Asks where the answers stand. Ask it before the numbers that it is to speak for.
 
-    def __init__(self, database: Database, clock: Callable[[], dt.datetime]) -> None:
-        self._database = database
+    A look is shared for a moment: an answer may state an older position than its numbers have, never a newer one.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], dt.datetime], share_seconds: float) -> None:
+        self._place = Shared(lambda: (answers.log_place(database), time.monotonic()), share_seconds)
         self._clock = clock
         self._synthetic = Remembered(lambda: answers.synthetic(database))
 
     def read(self) -> Standing:
         """Raises DatabaseError."""
-        place = answers.log_place(self._database)
+        place, seen_at = self._place.get()
         age = age_seconds(place.taken, self._clock())
         absent = []
         if age is None:
@@ -56,7 +61,7 @@ class LogState:
             verified_at=min((each.checked_at for each in place.verified), default=None),
             synthetic=self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken)),
         )
-        return Standing(place, data, absent)
+        return Standing(place, seen_at, data, absent)
 
 
 class Remembered:

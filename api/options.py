@@ -17,6 +17,7 @@ def utc_now() -> dt.datetime:
 class ApiOptions:
     """Settings of one app. Times in seconds. `clock` gives an aware time."""
 
+    share_seconds: float = 0.1  # that a look at how far the answers have come is shared for
     poll_seconds: float = 0.25  # between two looks at the numbers of a live stream
     heartbeat_seconds: float = 15.0  # of silence on a live stream before a comment is sent
     stale_after_seconds: float = 30.0  # without a word from the worker before ready turns false

@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Sequence
 
 from api import models
-from api.coverage import heard
-from api.log_state import LogState
+from api.held import Held
+from api.log_state import LogState, Standing
 from events.regions import Region
 from projections import answers
 from projections.answers import Count
 from projections.clickhouse import Database
+from projections.facts import Sources
 
 WINDOWS = {"minute": 60, "hour": 3600, "day": 86_400}
 FUTURE = "at is in the future"
@@ -19,13 +20,18 @@ UNHEARD = "no events in these windows, no coverage and no source reports for thi
 
 
 def rates(
-    database: Database, log_state: LogState, region: Region, at: dt.datetime, now: dt.datetime
+    database: Database,
+    log_state: LogState,
+    sources: Held[Sources],
+    region: Region,
+    at: dt.datetime,
+    now: dt.datetime,
 ) -> models.RatesAnswer:
     """The rates of a region in the windows that end with the minute of `at`. Raises DatabaseError."""
     standing = log_state.read()
     end = end_of_minute(at)
     counts = answers.rates(database, region.number, end) if at <= now else []
-    reason = FUTURE if at > now else None if counts or _known(database, region) else UNHEARD
+    reason = FUTURE if at > now else None if counts or _known(database, region, sources, standing) else UNHEARD
     absent = [models.Absent(field="windows", reason=reason)] if reason else []
     return models.RatesAnswer(
         region=models.RegionName.of(region),
@@ -57,10 +63,8 @@ def end_of_minute(at: dt.datetime) -> dt.datetime:
     return whole if whole == at else whole + dt.timedelta(minutes=1)
 
 
-def _known(database: Database, region: Region) -> bool:
-    if answers.extent(database, region.number) is not None:
-        return True
-    return heard(region.number, answers.spoken_for(database, region.number))
+def _known(database: Database, region: Region, sources: Held[Sources], standing: Standing) -> bool:
+    return answers.extent(database, region.number) is not None or sources.at(standing).heard(region.number)
 
 
 def _counts(counts: Sequence[Count]) -> models.Counts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from events import regions
 from projections import sql
@@ -66,10 +65,12 @@ class Place:
 
 @dataclass(frozen=True)
 class LogPlace:
-    """Where the answers stand, and up to where they were recounted, by topic and partition."""
+    """Where the answers stand, and up to where they were recounted, by topic and partition. `tables`: what some tables
+    consist of, as a number."""
 
     taken: list[Place]
     verified: list[Place]
+    tables: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +135,6 @@ def active_below_known(database: Database, region: int, as_of: dt.date, known_ms
     return {**below, region: sum(below.values())} if below else {}
 
 
-def spoken_for(database: Database, region: int, known_ms: int = BY_NOW) -> set[int]:
-    """Regions that sources speak for: `region`, those above it and those within it."""
-    params = {"region": region, "chain": tuple(regions.ancestors_of(region)), "known_ms": known_ms}
-    return {row["region"] for row in database.rows(sql.query("sources_around"), params)}
-
-
-def reference(database: Database, codes: Sequence[int], as_of: dt.date, known_ms: int = BY_NOW) -> Reference:
-    """Denominators and targets of these regions on a day, of those recorded by a time."""
-    found = Reference()
-    params = {"regions": tuple(codes), "as_of": _day(as_of), "known_ms": known_ms}
-    for row in database.rows(sql.query("reference_at"), params):
-        if row["kind"] == "target":
-            found.targets[row["region"]] = _target(row)
-        else:
-            found.denominators[row["region"], row["basis"], bool(row["estimated"])] = _denominator(row)
-    return found
-
-
 def extent(database: Database, region: int) -> tuple[dt.date, dt.date] | None:
     """First and last day of a region's data; None where no event has named it."""
     (row,) = database.rows(sql.query("coverage_extent"), {"region": region})
@@ -179,11 +162,16 @@ def rates(database: Database, region: int, end: dt.datetime) -> list[Count]:
 
 def log_place(database: Database) -> LogPlace:
     """Where the answers stand in the log. Ask it before the numbers: they hold at least that much."""
-    places: dict[str, list[Place]] = {"taken": [], "verified": []}
+    found = LogPlace([], [], {})
+    places = {"taken": found.taken, "verified": found.verified}
     rows = database.rows(sql.query("log_place"))
     for row in sorted(rows, key=lambda each: (each["topic"], each["partition"])):
-        places[row.pop("kind")].append(Place(**{**row, "caught_up": bool(row["caught_up"])}))
-    return LogPlace(**places)
+        kind = row.pop("kind")
+        if kind == "table":
+            found.tables[row["topic"]] = row["next"]
+        else:
+            places[kind].append(Place(**{**row, "caught_up": bool(row["caught_up"])}))
+    return found
 
 
 def sources(database: Database) -> list[Source]:
@@ -226,12 +214,3 @@ def _digits(region: int) -> int:
 
 def _day(day: dt.date) -> dt.date:
     return max(day, EARLIEST_DAY)
-
-
-def _target(row: dict[str, Any]) -> Target:
-    return Target(row["region"], row["basis"], row["amount"], row["since"], row["until"], row["origin"])
-
-
-def _denominator(row: dict[str, Any]) -> Denominator:
-    value, vintage = (round(row["amount"]), row["since"]) if row["holds"] else (None, None)
-    return Denominator(value, vintage, row["first"], row["origin"], row["method"])

@@ -397,8 +397,16 @@ def test_an_answer_costs_two_queries(database: Database) -> None:
     seed(database)
     counted = Counted(database)
     client = TestClient(create_app(counted, OPTIONS))
+    database.run("SYSTEM STOP MERGES")  # after a merge, what is held in memory is read again
     for path in ("/v1/coverage/61.01", "/v1/coverage/11"):
         client.get(path)
+    try:
+        costs(client, counted)
+    finally:
+        database.run("SYSTEM START MERGES")
+
+
+def costs(client: TestClient, counted: Counted) -> None:
     for path, most in (
         ("/v1/coverage/61.01", 2),
         ("/v1/coverage/61", 2),

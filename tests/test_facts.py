@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -153,22 +153,32 @@ def recorded(client: TestClient) -> int | None:
     return answer["denominator"]["value"] if answer["denominator"] else None
 
 
+@pytest.fixture
+def unmerged(clean: Database) -> Iterator[Database]:
+    """Without merges, which change what a table consists of: then it is read again, though it holds the same."""
+    clean.run("SYSTEM STOP MERGES denominator")
+    yield clean
+    clean.run("SYSTEM START MERGES denominator")
+
+
 def of_facts(counted: Counted) -> int:
     """How often denominators were read."""
     return sum("FROM denominator" in each for each in counted.asked)
 
 
-def test_facts_are_read_when_the_answers_have_moved_on_and_not_otherwise(clean: Database) -> None:
-    counted = Counted(clean)
+def test_facts_are_read_when_the_answers_have_moved_on_and_not_otherwise(unmerged: Database) -> None:
+    counted = Counted(unmerged)
     client = TestClient(create_app(counted, OPTIONS))
     assert recorded(client) is recorded(client) is None
     assert of_facts(counted) == 1
-    load(clean, [denominator("61.01", "recorded", "2024-06-30", 100)])
-    stand(clean, REFERENCE, 1, 1)
+    load(unmerged, [denominator("61.01", "recorded", "2024-06-30", 100)])
+    stand(unmerged, REFERENCE, 1, 1)
     assert recorded(client) == recorded(client) == 100
     assert of_facts(counted) == 2
-    stand(clean, HEARTBEAT, 1, 1)
-    stand(clean, REFERENCE, 2, 2)  # past a record that is no fact: nothing is to be read, but nobody knows
+    stand(unmerged, HEARTBEAT, 1, 1)
+    assert recorded(client) == 100
+    assert of_facts(counted) == 2
+    stand(unmerged, REFERENCE, 2, 2)
     assert recorded(client) == recorded(client) == 100
     assert of_facts(counted) == 3
 
@@ -223,6 +233,35 @@ def test_a_shared_place_may_be_older_than_the_numbers_and_never_newer(clean: Dat
     assert answer["data"]["position"] == {REFERENCE: {"0": 2}}
     assert answer["denominator"]["value"] == 100
     assert sum("FROM position" in each for each in counted.asked) == 1
+
+
+def test_no_answer_is_older_than_the_position_it_states(clean: Database) -> None:
+    """Releases one after the other, each before its position is noted, while others ask."""
+    app = create_app(clean, replace(OPTIONS, share_seconds=0.02))
+    releases, done = range(1, 31), threading.Event()
+
+    def release() -> None:
+        try:
+            for number in releases:
+                at = f"2026-06-01T00:00:{number:02}Z"
+                load(clean, [denominator("61.01", "recorded", "2024-06-30", number, recorded_at=at)])
+                stand(clean, REFERENCE, number, number)
+        finally:
+            done.set()
+
+    def ask() -> int:
+        client, asked = TestClient(app), 0
+        while not done.is_set():
+            answer = client.get("/v1/coverage/61.01", params={"basis": "recorded"}).json()
+            held = answer["denominator"]["value"] if answer["denominator"] else 0
+            assert held >= answer["data"]["position"].get(REFERENCE, {}).get("0", 0)
+            asked += 1
+        return asked
+
+    with ThreadPoolExecutor(4) as threads:
+        asking = [threads.submit(ask) for _ in range(3)]
+        threads.submit(release).result(60)
+        assert all(each.result(60) for each in asking)
 
 
 def test_a_look_is_shared_for_a_while_however_it_ends() -> None:

@@ -25,10 +25,11 @@ from projections.clickhouse import Database
 from tests.conftest import empty
 from tests.test_api import get, why
 from tests.test_api_world import OPTIONS, VILLAGES, denominator, happened, load, report, target
-from tests.test_projections import DAY_MS, KINDS, NOON, event, take_in
+from tests.test_projections import DAY_MS, KINDS, event, take_in
 from tests.test_projections import VILLAGES as NUMBERS
 
 Json = dict[str, Any]
+NOON = 1_700_000_000_000
 DAY_ONE = dt.date(2023, 11, 15)  # in western Indonesia; NOON is early on this day there
 FIGURES = ("count", "coverage", "attainment", "missing")
 

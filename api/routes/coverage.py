@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from api.answering import respond
 from api.clocks import KnownAt, day_of, last_ms
 from api.context import Context, Ctx
 from api.coverage import Asked, Facts
+from api.log_state import Standing
 from api.parameters import (
     ChildrenQ,
     CoverageQuery,
@@ -46,7 +47,7 @@ def coverage(region: RegionInPath, query: KnownQ, context: Ctx) -> Response:
     """
     asked = _asked(query, context, query.known_at)
     standing = context.log_state.read()
-    facts = _facts(context, asked, region, [region]) if asked.known_at is None else _facts_then(context, asked, region)
+    facts = _facts(context, standing, asked, [region], _people(context, asked, region))
     figures = contract.figures(region, asked, facts)
     absent = figures.absent + standing.absent
     return respond(models.CoverageAnswer(**{**dict(figures), "absent": absent}, data=standing.data))
@@ -66,12 +67,7 @@ def children(region: RegionInPath, query: ChildrenQ, context: Ctx) -> Response:
     below = regions.children().get(region.number, [])
     standing = context.log_state.read()
     asked = _asked(query, context, query.known_at)
-    wanted = [region, *below]
-    facts = (
-        _facts(context, asked, region, wanted)
-        if asked.known_at is None
-        else _below_then(context, asked, region, wanted)
-    )
+    facts = _facts(context, standing, asked, [region, *below], _people_below(context, asked, region, below))
     asked = contract.on_one_basis(region, asked, facts)
     order = query.order or ("asc" if query.sort == "name" else "desc")
     ranked = rank([contract.figures(each, asked, facts) for each in below], query.sort, order)
@@ -107,7 +103,7 @@ def over_time(region: RegionInPath, query: SeriesQ, context: Ctx) -> Response:
     standing = context.log_state.read()
     days = _days_then(context, region, asked)
     extent = answers.extent(context.database, region.number) if days is None else _ends(days)
-    heard = extent is not None or contract.heard(region.number, _spoken_for(context, region, asked))
+    heard = extent is not None or bool(_heard(context, standing, asked, [region.number]))
     span = series.span(query.first, query.last, extent, heard=heard, asked=asked)
     if series.count(query.interval, span) > MAX_POINTS:
         raise BadParameter(**{"from": f"more than {MAX_POINTS} points; ask for fewer days or a longer interval"})
@@ -137,7 +133,7 @@ def restatement(region: RegionInPath, query: RestatementQ, context: Ctx) -> Resp
     """
     asked, again = _asked_twice(query, context)
     standing = context.log_state.read()
-    answer = restated.answer(restated.figures(region, asked, again, _reports(context, region, asked, again)))
+    answer = restated.answer(restated.figures(region, asked, again, _reports(context, standing, region, asked, again)))
     return respond(
         models.RestatementAnswer.model_validate(
             {
@@ -176,46 +172,51 @@ def _asked_twice(query: RestatementQuery, context: Context) -> tuple[Asked, Aske
     return asked, replace(asked, known_at=last)
 
 
-def _facts(context: Context, asked: Asked, region: Region, wanted: Sequence[Region]) -> Facts:
-    """What the figures of `wanted` need: two queries, a third where events have not named one of them. `region` is
-    among them or above them."""
+def _facts(
+    context: Context, standing: Standing, asked: Asked, wanted: Sequence[Region], active: Mapping[int, int]
+) -> Facts:
+    """What the figures of some regions need beside the people counted in them: from memory, as it was known."""
     if asked.unanswerable:
         return Facts({}, set(), Reference())
-    numbers = [each.number for each in wanted]
-    active = answers.active_people(context.database, numbers, asked.as_of)
-    above = regions.ancestors_of(region.number)
-    reference = answers.reference(context.database, sorted({*numbers, *above}), asked.as_of)
-    silent = any(number not in active for number in numbers)
-    spoken_for = answers.spoken_for(context.database, region.number) if silent else set()
-    return Facts(active, spoken_for, reference)
+    silent = [each.number for each in wanted if each.number not in active]
+    codes = {above for each in wanted for above in regions.ancestors_of(each.number)}
+    reference = context.references.at(standing).on(codes, asked.as_of, _known_ms(asked))
+    return Facts(active, _heard(context, standing, asked, silent), reference)
 
 
-def _facts_then(context: Context, asked: Asked, region: Region, late_ms: int = 0) -> Facts:
-    """What the figures of one region need, of what was known at `asked.known_at`. Activations that were recorded later
-    come in up to `late_ms`. Two queries, a third where events have not named it."""
-    if asked.unanswerable or asked.known_at is None:
-        return Facts({}, set(), Reference())
+def _people(context: Context, asked: Asked, region: Region, late_ms: int = 0) -> dict[int, int]:
+    """Active people of one region, of what was known; empty where events have not named it. Activations that were
+    recorded later come in up to `late_ms`."""
+    if asked.unanswerable:
+        return {}
+    if asked.known_at is None:
+        return answers.active_people(context.database, [region.number], asked.as_of)
     known_ms = last_ms(asked.known_at)
-    number = region.number
     people = answers.active_people_known(
-        context.database, number, asked.as_of, activated_ms=max(late_ms, known_ms), amended_ms=known_ms
+        context.database, region.number, asked.as_of, activated_ms=max(late_ms, known_ms), amended_ms=known_ms
     )
-    spoken_for = answers.spoken_for(context.database, number, known_ms) if people is None else set()
-    reference = answers.reference(context.database, regions.ancestors_of(number), asked.as_of, known_ms)
-    return Facts({} if people is None else {number: people}, spoken_for, reference)
+    return {} if people is None else {region.number: people}
 
 
-def _below_then(context: Context, asked: Asked, region: Region, wanted: Sequence[Region]) -> Facts:
-    """What the figures of a region and those directly below it need, of what was known at `asked.known_at`. Two
-    queries, a third where events have not named one of them."""
-    if asked.unanswerable or asked.known_at is None:
-        return Facts({}, set(), Reference())
-    known_ms = last_ms(asked.known_at)
-    active = answers.active_below_known(context.database, region.number, asked.as_of, known_ms)
-    numbers = {each.number for each in wanted}
-    spoken_for = set() if numbers <= active.keys() else answers.spoken_for(context.database, region.number, known_ms)
-    codes = sorted({*numbers, *regions.ancestors_of(region.number)})
-    return Facts(active, spoken_for, answers.reference(context.database, codes, asked.as_of, known_ms))
+def _people_below(context: Context, asked: Asked, region: Region, below: Sequence[Region]) -> dict[int, int]:
+    """The same of a region and those directly below it, in one query."""
+    if asked.unanswerable:
+        return {}
+    if asked.known_at is None:
+        return answers.active_people(context.database, [region.number, *(each.number for each in below)], asked.as_of)
+    return answers.active_below_known(context.database, region.number, asked.as_of, last_ms(asked.known_at))
+
+
+def _heard(context: Context, standing: Standing, asked: Asked, silent: Sequence[int]) -> set[int]:
+    """For which of some regions that events have not named a source had spoken."""
+    if not silent:
+        return set()
+    sources, known_ms = context.sources.at(standing), _known_ms(asked)
+    return {each for each in silent if sources.heard(each, known_ms)}
+
+
+def _known_ms(asked: Asked) -> int:
+    return answers.BY_NOW if asked.known_at is None else last_ms(asked.known_at)
 
 
 def _days_then(context: Context, region: Region, asked: Asked) -> list[Change] | None:
@@ -229,18 +230,13 @@ def _ends(days: Sequence[Change]) -> tuple[dt.date, dt.date] | None:
     return (days[0].start, days[-1].start) if days else None
 
 
-def _spoken_for(context: Context, region: Region, asked: Asked) -> set[int]:
-    known_ms = answers.BY_NOW if asked.known_at is None else last_ms(asked.known_at)
-    return answers.spoken_for(context.database, region.number, known_ms)
+def _reports(context: Context, standing: Standing, region: Region, asked: Asked, again: Asked) -> restated.Reports:
+    late_ms = 0 if again.unanswerable else _known_ms(again)
 
+    def facts(about: Asked, late_ms: int = 0) -> Facts:
+        return _facts(context, standing, about, [region], _people(context, about, region, late_ms))
 
-def _reports(context: Context, region: Region, asked: Asked, again: Asked) -> restated.Reports:
-    late_ms = 0 if again.unanswerable or again.known_at is None else last_ms(again.known_at)
-    return restated.Reports(
-        before=_facts_then(context, asked, region),
-        late=_facts_then(context, asked, region, late_ms),
-        after=_facts_then(context, again, region),
-    )
+    return restated.Reports(before=facts(asked), late=facts(asked, late_ms), after=facts(again))
 
 
 def _points(

@@ -21,7 +21,7 @@ def once(region: RegionInPath, query: RatesQ, context: Ctx) -> Response:
     Windows are whole minutes and end with the minute that `at` lies in.
     """
     now = context.options.clock()
-    return respond(rates(context.database, context.log_state, region, query.at or now, now))
+    return respond(rates(context.database, context.log_state, context.sources, region, query.at or now, now))
 
 
 @router.get(
