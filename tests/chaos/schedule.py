@@ -67,15 +67,17 @@ KILLING = frozenset(
         "clickhouse slow",
     }
 )
-LONG_OUTAGE = Step("clickhouse stopped", ONE, 5.0, 90.0, 1)
+LONG_OUTAGE = Step("clickhouse stopped", ONE, 5.0, 125.0, 1)
+# A stop that meets an insert is rare: one after the other until some do.
+STOPS = (Step("clickhouse stopped", ONE, 0.5, 1.0, 1),) * 20
 
 
 def schedule(seed: int, kills: int, deck: Deck = FULL) -> list[Step]:
-    """Steps with `kills` kills of a worker. A long run has ClickHouse away for a minute and a half once."""
+    """Steps with `kills` kills of a worker. A long run has ClickHouse away for two minutes, and stops it in a row."""
     chance = random.Random(f"schedule {seed}")
     steps: list[Step] = []
     if kills >= 100:
-        steps.append(LONG_OUTAGE)
+        steps += [LONG_OUTAGE, *STOPS]
     for fault in _dealt(chance, deck):
         if sum(step.kills for step in steps) == kills:
             return steps
