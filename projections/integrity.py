@@ -342,4 +342,5 @@ def verified(places: dict[Place, Audited], differences: Iterable[Difference]) ->
 
 def _statement(name: str, table: str, where: str) -> str:
     rows = sql.query(f"held_{table}").format(where=where)
-    return sql.query(name).format(held=rows, where=where, digest=_DIGEST)
+    text = sql.query(name).format(held=rows, where=where, digest=_DIGEST)
+    return f"{text}SETTINGS max_threads = 1"  # the worker and those who ask come first
