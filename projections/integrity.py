@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -325,9 +325,14 @@ def write_differences(
     database.insert("integrity_difference", {**columns, **extra})
 
 
-def verified(places: dict[Place, Audited], differences: Iterable[Difference]) -> dict[Place, int]:
+def verified(
+    places: Mapping[Place, Audited], differences: Iterable[Difference], before: Mapping[Place, int]
+) -> dict[Place, int]:
     """Up to where each partition is proved: not beyond a record that is missing or doubled, and nothing of a topic with
     an event that no record stands for.
+
+    `before`: up to where it was proved already. A recount may have come further than the auditor, and where nothing
+    differs its word stands.
     """
     spoilt = {each.topic for each in differences if each.partition == NO_PLACE}
     first: dict[Place, int] = {}
@@ -335,7 +340,11 @@ def verified(places: dict[Place, Audited], differences: Iterable[Difference]) ->
         place = each.topic, each.partition
         first[place] = min(first.get(place, each.offset), each.offset)
     return {
-        place: 0 if place[0] in spoilt else min(stand.position, first.get(place, stand.position))
+        place: 0
+        if place[0] in spoilt
+        else min(stand.position, first[place])
+        if place in first
+        else max(stand.position, before.get(place, 0))
         for place, stand in places.items()
     }
 

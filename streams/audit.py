@@ -253,7 +253,8 @@ class Auditor:
         done.found += new
 
     def _prove(self) -> None:
-        position.write_verified(self._database, integrity.verified(self._places, self._open), _now())
+        before = {(each.topic, each.partition): each.next for each in answers.log_place(self._database).verified}
+        position.write_verified(self._database, integrity.verified(self._places, self._open, before), _now())
 
 
 def watch(auditor: Auditor, stop: Callable[[float], bool]) -> None:
