@@ -5,6 +5,9 @@ Nothing here skips: where a part can't start, its tests fail and say why.
 
 from __future__ import annotations
 
+import itertools
+import os
+import random
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +19,25 @@ from cakupan.embedded.kafka import KafkaNode
 from projections.clickhouse import Database
 from projections.migrate import migrate
 
+# Below the ports that the system gives to clients, and for each of several test processes a range of its own: a port
+# that is free now must be free when a part starts there, and the next one too, where Kafka's controller listens.
+_FIRST = 20_000 + 1_500 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw7").removeprefix("gw"))
+_PORTS = itertools.cycle(random.Random(os.getpid()).sample(range(_FIRST, _FIRST + 1_500, 2), 750))
+
 
 def free_port() -> int:
+    """A port of loopback that nobody listens on, nor on the next."""
+    return next(port for port in _PORTS if _is_free(port) and _is_free(port + 1))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @pytest.fixture(scope="session")

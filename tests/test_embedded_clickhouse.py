@@ -31,15 +31,10 @@ from cakupan.embedded.native import UnsupportedType, arguments, cut, layout
 from cakupan.embedded.packets import BLOCK_INFO
 from cakupan.embedded.statements import insert_of_blocks
 from cakupan.embedded.wire import Reader, text, varint
+from tests.conftest import free_port
 
 Connect = Callable[..., Any]
 HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

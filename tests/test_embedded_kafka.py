@@ -15,14 +15,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from cakupan.embedded import jars, kafka
 from cakupan.embedded.errors import StackError
 from cakupan.embedded.kafka import KafkaNode
+from tests.conftest import free_port
 
 HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def new_node(data_dir: Path) -> KafkaNode:
