@@ -50,8 +50,9 @@ def repair(
         if topic in catalogue.RECOMPUTED:
             activation.recompute(database, run)
         integrity.tidy(database, topic)
-    outcome.left = list(integrity.still(database, asked))
-    outcome.mended = [each for each in asked if each not in outcome.left]
+    still = integrity.still(database, asked)
+    outcome.left = list(still)
+    outcome.mended = [each for each in asked if each not in still]
     return outcome
 
 

@@ -23,6 +23,8 @@ logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
 
 SETTINGS = "CAKUPAN_CLICKHOUSE_HOST, CAKUPAN_CLICKHOUSE_PORT"
 
+MOST_TEXT = 64 << 20  # bytes of a statement
+
 # ClickHouse's codes for "not now": memory limit, too many queries, too many parts, time-outs, no room on the disk,
 # a table read-only for the moment. The rest is about the statement.
 RETRY_LATER = frozenset({159, 160, 202, 209, 210, 241, 242, 243, 252, 319, 425, 439})
@@ -48,7 +50,8 @@ class Database:
             "send_receive_timeout": 600,
             # Equal rows of one insert are left to merges, as those of two inserts are: every reader takes them for one.
             # Looking for them in each block cost half of what an insert took.
-            "settings": {"strings_as_bytes": False, "optimize_on_insert": 0},
+            # Lists of what a statement is about are part of its text.
+            "settings": {"strings_as_bytes": False, "optimize_on_insert": 0, "max_query_size": MOST_TEXT},
         }
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
 

@@ -7,7 +7,7 @@ is asked of the tables that answers are computed from.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -201,13 +201,19 @@ def examine(database: Database, topic: str, table: str, pairs: Sequence[Pair]) -
 
 
 def still(database: Database, asked: Iterable[Difference]) -> set[Difference]:
-    """All differences there are now in the regions and on the days of those asked for."""
-    by_table: dict[tuple[str, str], set[Pair]] = defaultdict(set)
+    """All differences there are now in the regions and on the days of those asked for.
+
+    Where there are more than can be listed, those asked for are taken to be among them.
+    """
+    by_table: dict[tuple[str, str], set[Difference]] = defaultdict(set)
     for each in asked:
-        by_table[each.topic, each.held_by].add(Pair(each.region, each.day))
-    return {
-        each for (topic, table), pairs in by_table.items() for each in examine(database, topic, table, sorted(pairs))
-    }
+        by_table[each.topic, each.held_by].add(each)
+    found: set[Difference] = set()
+    for (topic, table), of_table in by_table.items():
+        now = examine(database, topic, table, sorted({Pair(each.region, each.day) for each in of_table}))
+        listed = Counter(each.kind for each in now)
+        found |= {*now, *(each for each in of_table if listed[each.kind] >= MOST_LISTED)}
+    return found
 
 
 def records_of(database: Database, topic: str, pairs: Sequence[Pair]) -> dict[Place, list[int]]:
@@ -307,22 +313,17 @@ def sums(
     return ask("integrity_log_days", tables[0]), {table: ask("integrity_table_days", table) for table in tables}
 
 
-def write_differences(
-    database: Database, found: Iterable[Difference], *, still_open: bool, found_at: dt.datetime, at: dt.datetime
-) -> None:
-    """Note differences as they stand."""
-    each = list(found)
-    if not each:
+def write_differences(database: Database, found_at: Mapping[Difference, dt.datetime], *, still_open: bool) -> None:
+    """Note differences as they stand now; `found_at` says when each was found."""
+    if not found_at:
         return
     columns: dict[str, Sequence[Any]] = {
-        name: [getattr(one, name) for one in each] for name in Difference.__dataclass_fields__
+        name: [getattr(one, name) for one in found_at] for name in Difference.__dataclass_fields__
     }
-    extra: dict[str, Sequence[Any]] = {
-        "found_at": [found_at] * len(each),
-        "open": [still_open] * len(each),
-        "seen_at": [at] * len(each),
-    }
-    database.insert("integrity_difference", {**columns, **extra})
+    columns["found_at"] = list(found_at.values())
+    columns["open"] = [still_open] * len(found_at)
+    columns["seen_at"] = [dt.datetime.now(dt.UTC)] * len(found_at)
+    database.insert("integrity_difference", columns)
 
 
 def verified(

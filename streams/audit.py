@@ -11,8 +11,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Auditor:
         self._places: dict[Place, Audited] = {}
         self._open: dict[Difference, dt.datetime] = {}
         self._suspects: dict[Difference, Heads] = {}
-        self._steps: Iterator[tuple[str, str, int, int]] = iter(())
+        self._steps: deque[tuple[str, str, int, int]] = deque()
         self._sweep_due = 0.0
         self._in_answers = 0
 
@@ -211,31 +211,25 @@ class Auditor:
         self._suspects = {each: heads for each, heads in self._suspects.items() if each not in ripe}
         self._note([each for each in ripe if each in still], done)
         done.mended = [each for each in self._open if each not in still]
-        for each in done.mended:
-            found_at = self._open.pop(each)
-            integrity.write_differences(self._database, [each], still_open=False, found_at=found_at, at=_now())
+        found_at = {each: self._open.pop(each) for each in done.mended}
+        integrity.write_differences(self._database, found_at, still_open=False)
 
     def _sweep(self, done: Round) -> bool:
         """Go on with the sweep if it is due. True: it has come to its end."""
         began = time.monotonic()
         if began < self._sweep_due:
             return False
-        step = next(self._steps, None)
-        if step is None:
-            self._steps = iter(self._all_steps())
-            step = next(self._steps, None)
-        ended = step is None
-        while step is not None:
-            topic, table, part, parts = step
+        if not self._steps:
+            self._steps.extend(self._all_steps())
+        while self._steps:
+            topic, table, part, parts = self._steps.popleft()
             pairs = integrity.differing_in(self._database, topic, table, part, parts, MOST_PAIRS)
             self._examine(topic, table, pairs, done)
             if time.monotonic() - began > SWEEP_STEP_SECONDS:
                 break
-            step = next(self._steps, None)
-            ended = step is None
         took = time.monotonic() - began
         self._sweep_due = time.monotonic() + max(took * (1 / self._share - 1), SWEEP_PAUSE)
-        return ended
+        return not self._steps
 
     def _all_steps(self) -> list[tuple[str, str, int, int]]:
         steps = []
@@ -246,10 +240,9 @@ class Auditor:
         return steps
 
     def _note(self, found: Sequence[Difference], done: Round) -> None:
-        new = [each for each in found if each not in self._open]
-        now = _now()
-        integrity.write_differences(self._database, new, still_open=True, found_at=now, at=now)
-        self._open |= dict.fromkeys(new, now)
+        new = dict.fromkeys((each for each in found if each not in self._open), _now())
+        integrity.write_differences(self._database, new, still_open=True)
+        self._open |= new
         done.found += new
 
     def _prove(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from events.catalogue import ACTIVATION, DEAD_LETTER, EVENTS
 from events.publisher import Publisher
 from projections import activation, answers, catalogue, integrity
 from projections.integrity import Difference
+from streams import audit
 from streams.audit import Auditor
 from streams.log_reader import LogReader
 from tests.support import command, own_database, own_log, running, until
@@ -258,3 +260,41 @@ def record_at(settings: Settings, found: Difference) -> bytes:
         (message,) = reader.read({place: (found.offset, found.offset + 1)})[place]
         event_id: bytes = codec.decode(message.value(), found.topic).values["event_id"]
         return event_id
+
+
+def test_a_sweep_in_many_steps_comes_to_its_end(
+    settings: Settings, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each step takes longer than one may."""
+    send(settings.kafka_bootstrap, activated(1))
+    take_in(settings)
+    monkeypatch.setattr(audit, "SWEEP_STEP_SECONDS", 0.0)
+    swept = 0
+    for _ in range(20):
+        auditor._sweep_due = 0.0
+        swept += auditor.round().swept
+    assert swept >= 2
+
+
+def test_more_than_can_be_listed_is_not_mended(
+    settings: Settings, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(settings.kafka_bootstrap, *(activated(person) for person in range(20)))
+    take_in(settings)
+    settled(auditor, settings)
+    database = wiring.database(settings)
+    database.run("TRUNCATE TABLE activity")
+    found = settled(auditor, settings)
+    assert len(found) > 2
+    monkeypatch.setattr(integrity, "MOST_LISTED", 2)
+    assert integrity.still(database, found) == found
+
+
+def test_regions_and_days_may_be_many(settings: Settings) -> None:
+    """Twenty thousand of them, and as many events to take out: more text than a statement usually may have."""
+    database = wiring.database(settings)
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=day) for day in range(100)]
+    pairs = [integrity.Pair(VILLAGE + region, day) for region in range(200) for day in days]
+    assert integrity.examine(database, ACTIVATION, "activity", pairs) == []
+    ids = [number.to_bytes(16, "big") for number in range(20_000)]
+    integrity.remove(database, ACTIVATION, catalogue.new_run(), ids)

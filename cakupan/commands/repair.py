@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import asdict
 
 import typer
@@ -36,9 +35,7 @@ def repair(
     if asked and not dry_run:
         with LogReader(settings.kafka_bootstrap, "cakupan-repair") as reader, progress("reading the log again") as step:
             outcome = mend(database, reader, list(asked), step)
-        now = dt.datetime.now(dt.UTC)
-        for each in outcome.mended:
-            integrity.write_differences(database, [each], still_open=False, found_at=asked[each], at=now)
+        integrity.write_differences(database, {each: asked[each] for each in outcome.mended}, still_open=False)
     if json_:
         emit_json(
             {
