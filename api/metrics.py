@@ -35,13 +35,16 @@ class ApiMetrics:
         )
         self.verified = Gauge("cakupan_verified_position", "Proved up to this offset.", PARTITION, registry=r)
 
-    def show_integrity(self, counts: Mapping[tuple[str, str], int], verified: Sequence[Place]) -> None:
-        """Set how many differences are open, by topic and kind, and how far each partition is proved."""
+    def show_integrity(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Set how many differences are open, by topic and kind."""
         self.differences.clear()
         for labels, count in counts.items():
             self.differences.labels(*labels).set(count)
+
+    def show_verified(self, places: Sequence[Place]) -> None:
+        """Set how far each partition is proved."""
         self.verified.clear()
-        for each in verified:
+        for each in places:
             self.verified.labels(each.topic, str(each.partition)).set(each.next)
 
     def show_dead_letters(self, counts: Mapping[tuple[str, str], int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from events import regions
@@ -172,6 +172,11 @@ def log_place(database: Database) -> LogPlace:
         else:
             places[kind].append(Place(**{**row, "caught_up": bool(row["caught_up"])}))
     return found
+
+
+def next_offsets(places: Iterable[Place]) -> dict[tuple[str, int], int]:
+    """By topic and partition: the first offset behind."""
+    return {(each.topic, each.partition): each.next for each in places}
 
 
 def sources(database: Database) -> list[Source]:

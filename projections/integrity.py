@@ -58,6 +58,10 @@ COMPUTED: dict[str, dict[str, str]] = {
     },
 }
 
+# Which regions and days a statement is about.
+IN_PAIRS = "WHERE (region, day) IN %(pairs)s"
+IN_SLICE = "WHERE (region, day) IN (SELECT region, day FROM slice)"
+
 MISSING, UNEXPECTED, DOUBLED = "missing", "unexpected", "doubled"
 NO_PLACE = -1
 MOST_LISTED = 10_000
@@ -148,16 +152,15 @@ def refused(database: Database, run: int, topic: str) -> set[tuple[int, int]]:
 
 def held(database: Database, run: int, topic: str, table: str) -> dict[int, Sum]:
     """By partition: the slice's records, dead letters left out, whose event the table holds in its region and day."""
-    statement = _statement("integrity_window", table, "WHERE (region, day) IN (SELECT region, day FROM slice)")
+    statement = _statement("integrity_window", table, IN_SLICE)
     rows = database.rows(statement, {"run": run, "topic": topic})
     return {row["partition"]: Sum(row["events"], row["digest"]) for row in rows}
 
 
 def lost(database: Database, run: int, topic: str, table: str) -> list[Difference]:
     """Records of the slice, dead letters left out, that the table does not hold. At most MOST_LISTED."""
-    where = "WHERE (region, day) IN (SELECT region, day FROM slice)"
     params = {"run": run, "topic": topic, "most": MOST_LISTED}
-    rows = database.rows(_statement("integrity_lost", table, where), params)
+    rows = database.rows(_statement("integrity_lost", table, IN_SLICE), params)
     return [Difference(topic, MISSING, table, **row) for row in rows]
 
 
@@ -172,7 +175,7 @@ def pairs_of(database: Database, run: int, topic: str, most: int) -> list[Pair]:
 
 def differing(database: Database, topic: str, table: str, pairs: Sequence[Pair], most: int) -> list[Pair]:
     """Of these regions and days, those where log and table have other events."""
-    return _differing(database, topic, table, "WHERE (region, day) IN %(pairs)s", {"pairs": tuple(pairs)}, most)
+    return _differing(database, topic, table, IN_PAIRS, {"pairs": tuple(pairs)}, most)
 
 
 def differing_in(database: Database, topic: str, table: str, part: int, parts: int, most: int) -> list[Pair]:
@@ -191,12 +194,11 @@ def examine(database: Database, topic: str, table: str, pairs: Sequence[Pair]) -
     """Event by event: what is missing, unexpected or doubled there. At most MOST_LISTED of each."""
     if not pairs:
         return []
-    where = "WHERE (region, day) IN %(pairs)s"
     params = {"topic": topic, "pairs": tuple(pairs), "most": MOST_LISTED}
     return [
         Difference(topic, held_by=table, **row)
         for name in ("integrity_missing", "integrity_unexpected", "integrity_doubled")
-        for row in database.rows(_statement(name, table, where), params)
+        for row in database.rows(_statement(name, table, IN_PAIRS), params)
     ]
 
 
@@ -219,7 +221,8 @@ def still(database: Database, asked: Iterable[Difference]) -> set[Difference]:
 def records_of(database: Database, topic: str, pairs: Sequence[Pair]) -> dict[Place, list[int]]:
     """Offsets of the log's records of these regions and days, dead letters left out, by topic and partition."""
     out: dict[Place, list[int]] = defaultdict(list)
-    for row in database.rows(sql.query("integrity_records"), {"topic": topic, "pairs": tuple(pairs)}):
+    statement = sql.query("integrity_records").format(where=IN_PAIRS)
+    for row in database.rows(statement, {"topic": topic, "pairs": tuple(pairs)}):
         out[topic, row["partition"]].append(row["offset"])
     return out
 
@@ -287,10 +290,9 @@ def open_differences(database: Database) -> dict[Difference, dt.datetime]:
 
 def counts(database: Database) -> dict[tuple[str, str], int]:
     """Open differences by topic and kind; every topic and kind has its number, 0 too."""
-    found = dict.fromkeys(((topic, kind) for topic in TOPICS for kind in (MISSING, UNEXPECTED, DOUBLED)), 0)
-    for each in open_differences(database):
-        found[each.topic, each.kind] += 1
-    return found
+    none = dict.fromkeys(((topic, kind) for topic in TOPICS for kind in (MISSING, UNEXPECTED, DOUBLED)), 0)
+    rows = database.rows(sql.query("integrity_counts"))
+    return none | {(row["topic"], row["kind"]): row["events"] for row in rows}
 
 
 def difference_groups(database: Database) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ class Auditor:
         """Check the next slice, look again at what was found, and go a step on with the sweep if it is due."""
         began = time.monotonic()
         taken = answers.log_place(self._database).taken
-        ends = {(each.topic, each.partition): each.next for each in taken if each.topic in TOPICS}
+        ends = answers.next_offsets(each for each in taken if each.topic in TOPICS)
         self._in_answers = sum(ends.values())
         ranges = self._next(ends)
         done = Round(records=sum(end - first for first, end in ranges.values()))
@@ -178,10 +178,8 @@ class Auditor:
     def _letters_are_in(self) -> bool:
         """Whether every letter sent by now is in the tables: a record refused a moment ago has its letter before."""
         heads = self._reader.heads(DEAD_LETTER)
-        taken = {
-            each.partition: each.next for each in answers.log_place(self._database).taken if each.topic == DEAD_LETTER
-        }
-        return all(taken.get(partition, 0) >= head for partition, head in heads.items())
+        taken = answers.next_offsets(answers.log_place(self._database).taken)
+        return all(taken.get((DEAD_LETTER, partition), 0) >= head for partition, head in heads.items())
 
     def _compare(self, topic: str, pairs: Sequence[Pair], done: Round) -> None:
         """The sets of events of these regions and days. Too many to name are left to the sweep."""
@@ -246,7 +244,7 @@ class Auditor:
         done.found += new
 
     def _prove(self) -> None:
-        before = {(each.topic, each.partition): each.next for each in answers.log_place(self._database).verified}
+        before = answers.next_offsets(answers.log_place(self._database).verified)
         position.write_verified(self._database, integrity.verified(self._places, self._open, before), _now())
 
 

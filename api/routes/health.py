@@ -56,13 +56,14 @@ def metrics(context: Ctx) -> Response:
     try:
         standing = context.log_state.read()
         context.metrics.show(standing.place.taken, standing.data)
+        context.metrics.show_verified(standing.place.verified)
     except DatabaseError:
         context.metrics.show([], None)
+        context.metrics.show_verified([])
     try:
-        verified = answers.log_place(context.database).verified
-        context.metrics.show_integrity(integrity.counts(context.database), verified)
+        context.metrics.show_integrity(integrity.counts(context.database))
     except DatabaseError:
-        context.metrics.show_integrity({}, [])
+        context.metrics.show_integrity({})
     try:
         context.metrics.show_dead_letters(dead_letters.counts(context.database))
     except DatabaseError:

@@ -16,7 +16,7 @@ from api.log_state import NOT_VERIFIED, Standing
 from api.parameters import IntegrityQ, NothingQ, RegionInPath
 from api.problems import BadParameter
 from events import regions
-from projections import integrity
+from projections import answers, integrity
 from projections.answers import villages_of
 from projections.integrity import NO_PLACE, Audited, Place, Sum
 
@@ -32,6 +32,7 @@ def proof(_: NothingQ, context: Ctx) -> Response:
     """
     standing = context.log_state.read()
     checked = integrity.audited(context.database)
+    proved = answers.next_offsets(standing.place.verified)
     groups = integrity.difference_groups(context.database)
     verified_at = standing.data.verified_at
     absent = list(standing.absent)
@@ -39,10 +40,10 @@ def proof(_: NothingQ, context: Ctx) -> Response:
         absent.append(models.Absent(field="verified_at", reason=NOT_VERIFIED))
     return respond(
         models.IntegrityAnswer(
-            status=_status(standing, checked, bool(groups)),
+            status=_status(standing, proved, checked, bool(groups)),
             verified_at=verified_at,
-            open=sum(each["events"] for each in groups),
-            partitions=[_partition(place, each, standing) for place, each in checked.items()],
+            open=sum(integrity.counts(context.database).values()),
+            partitions=[_partition(place, each, proved.get(place)) for place, each in checked.items()],
             differences=[_difference(each) for each in groups],
             absent=absent,
             data=standing.data,
@@ -77,26 +78,22 @@ def days(region: RegionInPath, query: IntegrityQ, context: Ctx) -> Response:
     )
 
 
-def _status(standing: Standing, checked: Mapping[Place, Audited], different: bool) -> str:
+def _status(standing: Standing, proved: Mapping[Place, int], checked: Mapping[Place, Audited], different: bool) -> str:
     if different:
         return "different"
     if not checked:
         return "unknown"
-    proved = {(each.topic, each.partition): each.next for each in standing.place.verified}
-    wanted = {
-        (each.topic, each.partition): each.next for each in standing.place.taken if each.topic in integrity.TOPICS
-    }
-    return "verified" if all(proved.get(place, 0) >= end for place, end in wanted.items()) else "checking"
+    taken = answers.next_offsets(each for each in standing.place.taken if each.topic in integrity.TOPICS)
+    return "verified" if all(proved.get(place, 0) >= end for place, end in taken.items()) else "checking"
 
 
-def _partition(place: Place, checked: Audited, standing: Standing) -> models.IntegrityPartition:
+def _partition(place: Place, checked: Audited, verified_up_to: int | None) -> models.IntegrityPartition:
     topic, partition = place
-    proved = {(each.topic, each.partition): each.next for each in standing.place.verified}
     return models.IntegrityPartition(
         topic=topic,
         partition=partition,
         position=checked.position,
-        verified_up_to=proved.get(place),
+        verified_up_to=verified_up_to,
         events=checked.events,
         refused=checked.refused,
         digest=f"{checked.digest:016x}",

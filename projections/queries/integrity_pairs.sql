@@ -1,16 +1,11 @@
 -- Regions and days of which log and table hold other sets of events, by count and order-free digest.
+WITH
+-- include said
 SELECT region, day
 FROM
 (
     SELECT 'log' AS side, region, day, count() AS events, {digest} AS digest
-    FROM
-    (
-        SELECT DISTINCT region, day, event_id
-        FROM logged
-        {where} AND topic = %(topic)s
-            AND (partition, offset) NOT IN (
-                SELECT toUInt32(partition), toUInt64(offset) FROM dead_letter WHERE topic = %(topic)s)
-    )
+    FROM (SELECT DISTINCT region, day, event_id FROM said)
     GROUP BY region, day
     UNION ALL
     SELECT 'table' AS side, region, day, count() AS events, {digest} AS digest

@@ -1,7 +1,6 @@
--- Records of the log of some regions and days, dead letters left out.
-SELECT DISTINCT partition, offset
-FROM logged
-WHERE topic = %(topic)s AND (region, day) IN %(pairs)s
-    AND (partition, offset) NOT IN (
-        SELECT toUInt32(partition), toUInt64(offset) FROM dead_letter WHERE topic = %(topic)s)
+-- Where the records of some regions and days stand in the log.
+WITH
+-- include said
+SELECT partition, offset
+FROM said
 ORDER BY partition, offset

@@ -1,0 +1,9 @@
+-- Records of a slice that count: those that are no dead letters.
+slice AS
+(
+    SELECT region, day, event_id, partition, offset
+    FROM auditing
+    WHERE run = %(run)s AND topic = %(topic)s
+        AND (partition, offset) NOT IN (
+            SELECT toUInt32(partition), toUInt64(offset) FROM dead_letter WHERE topic = %(topic)s)
+)
