@@ -7,29 +7,27 @@ decision is an event of its own.
 
 from __future__ import annotations
 
+import itertools
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
-
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from events import codec, identity, rules
 from events.blanking import blanked
 from events.catalogue import EVENTS, TOPICS
 from events.codec import Event
-from events.errors import ContractError, PublishError
+from events.errors import ContractError
 from events.publisher import Publisher
 from projections import dead_letters
 from projections.clickhouse import Database
 from projections.dead_letters import Letter
+from streams.log_reader import LogReader
 
 SOURCE = "cakupan-dead-letters"
 SENT_AGAIN = "sent again"
-READ_TIMEOUT = 15.0
-READ_THROUGH = 500  # records between two wanted ones that cost less to read than to seek over
 
 
 class NoSuchLetter(ContractError):
@@ -97,25 +95,12 @@ def read_originals(bootstrap: str, places: Sequence[Place]) -> dict[Place, Origi
     by_partition: dict[tuple[str, int], list[int]] = defaultdict(list)
     for place in sorted(set(places)):
         by_partition[place[:2]].append(place.offset)
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "cakupan-dead-letters",  # never joined, never committed
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "fetch.queue.backoff.ms": 10,
-            "log_level": 0,
-        }
-    )
     found: dict[Place, Original] = {}
-    try:
+    with LogReader(bootstrap, "cakupan-dead-letters") as reader:
         for (topic, partition), offsets in by_partition.items():
-            _read(consumer, topic, partition, offsets, found)
-    except KafkaException as error:
-        said = error.args[0].str()
-        raise PublishError(f"Kafka at {bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP) does not answer: {said}") from error
-    finally:
-        consumer.close()
+            for message in itertools.chain.from_iterable(reader.records((topic, partition), offsets)):
+                place = Place(topic, partition, message.offset())
+                found[place] = Original(message.key(), message.value(), message.timestamp()[1])
     return found
 
 
@@ -222,33 +207,3 @@ def _id(text: str) -> bytes:
         raise NoSuchLetter(
             "a letter is named by its id, a UUID, or by TOPIC/PARTITION/OFFSET, such as ikd.activation.v1/2/1234"
         ) from None
-
-
-def _read(consumer: Consumer, topic: str, partition: int, offsets: Sequence[int], found: dict[Place, Original]) -> None:
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=READ_TIMEOUT)
-    for first, *rest in _runs([each for each in offsets if low <= each < high]):
-        wanted = {first, *rest}
-        last = max(wanted)
-        consumer.assign([TopicPartition(topic, partition, first)])
-        deadline, at = time.monotonic() + READ_TIMEOUT, first - 1
-        while at < last and time.monotonic() < deadline:
-            for message in consumer.consume(last - at, timeout=0.5):
-                if message.error() is not None:
-                    raise KafkaException(message.error())
-                at = message.offset()
-                if at in wanted:
-                    place = Place(topic, partition, at)
-                    found[place] = Original(message.key(), message.value(), message.timestamp()[1])
-    consumer.unassign()
-
-
-def _runs(offsets: Sequence[int]) -> Iterator[list[int]]:
-    """Ascending offsets in groups that are read through in one go."""
-    run: list[int] = []
-    for offset in offsets:
-        if run and offset - run[-1] > READ_THROUGH:
-            yield run
-            run = []
-        run.append(offset)
-    if run:
-        yield run

@@ -27,7 +27,8 @@ from cakupan.comparing import TableDifference
 from cakupan.settings import Settings
 from cakupan.switch import TRANSIENT, Switch, order
 from events import codec
-from events.errors import ContractError, PublishError
+from events.errors import ContractError
+from events.kafka import away, reading
 from projections import activation, catalogue, position, sql
 from projections.clickhouse import Database
 from projections.migrate import MigrationChanged, RebuildNeeded, migrate, pending
@@ -187,17 +188,7 @@ class Rebuild:
         self._at = {(row["topic"], row["partition"]): row["position"] for row in rows}
 
     def _read(self, database: Database, at: dict[Place, int], on_progress: OnProgress, note: bool) -> None:
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": "cakupan-rebuild",  # never joined, never committed
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "fetch.queue.backoff.ms": 10,
-                "log_level": 0,
-            }
-        )
-        try:
+        with reading(self.bootstrap, "cakupan-rebuild") as consumer:
             ends = _ends(consumer)
             total, done = sum(ends.values()), sum(min(at.get(place, 0), end) for place, end in ends.items())
             run, touched = catalogue.new_run(), 0
@@ -209,13 +200,6 @@ class Rebuild:
                     self._recompute(database, run, at, ends, note)
                     run, touched = catalogue.new_run(), 0
             self._recompute(database, run, at, ends, note)
-        except KafkaException as error:
-            said = error.args[0].str()
-            raise PublishError(
-                f"Kafka at {self.bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP) does not answer: {said}"
-            ) from error
-        finally:
-            consumer.close()
 
     def _insert(self, database: Database, topic: str, messages: Sequence[Any], run: int) -> int:
         values = [each.value() for each in messages]
@@ -266,9 +250,7 @@ def workers(bootstrap: str, group: str) -> int:
     except KafkaException as error:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return 0
-        raise PublishError(
-            f"Kafka at {bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP) does not answer: {error.args[0].str()}"
-        ) from error
+        raise away(bootstrap, error.args[0].str()) from error
 
 
 def _saying(say: Callable[[str], None]) -> OnProgress:

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from events import catalogue
 from events.errors import PublishError
+from events.kafka import reading
 
 WIB = dt.timedelta(hours=7)
 EPOCH = dt.date(1970, 1, 1)
@@ -59,25 +60,9 @@ def read_log(bootstrap: str, log: Log | None = None, on_progress: Callable[[int,
     `on_progress(done, total)` counts records of a topic. Raises PublishError if Kafka is away.
     """
     log = log or Log()
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "cakupan-verify",  # never joined, never committed
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "fetch.queue.backoff.ms": 10,
-            "log_level": 0,
-        }
-    )
-    try:
+    with reading(bootstrap, "cakupan-verify") as consumer:
         for topic in READ_TOPICS:  # the dead letters first: what they name is skipped in the other topics
             _read_topic(consumer, topic, log, on_progress)
-    except KafkaException as error:
-        raise PublishError(
-            f"Kafka at {bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP) does not answer: {error.args[0].str()}"
-        ) from error
-    finally:
-        consumer.close()
     return log
 
 

@@ -6,18 +6,16 @@ differ are read from the log once more and go the worker's way in, which changes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from events import codec
 from projections import activation, catalogue, integrity
 from projections.clickhouse import Database
-from projections.integrity import MISSING, Difference, Pair, Place
+from projections.integrity import MISSING, Difference, Pair
 from streams.log_reader import LogReader
 
-BATCH_RECORDS = 20_000
-NEAR = 500  # offsets closer than this are fetched together
 OnProgress = Callable[[int, int], None]
 
 
@@ -61,12 +59,11 @@ def _take_in_again(
 ) -> int:
     wanted = integrity.records_of(database, topic, pairs)
     total, done = sum(map(len, wanted.values())), 0
-    for place, first, end in _ranges(wanted):
-        offsets = set(wanted[place])
-        messages = [each for each in reader.read({place: (first, end)})[place] if each.offset() in offsets]
-        _insert(database, topic, messages, run)
-        done += len(messages)
-        on_progress(done, total)
+    for place, offsets in wanted.items():
+        for messages in reader.records(place, offsets):
+            _insert(database, topic, messages, run)
+            done += len(messages)
+            on_progress(done, total)
     return done
 
 
@@ -75,14 +72,3 @@ def _insert(database: Database, topic: str, messages: Sequence[Any], run: int) -
     decoded = codec.decode_batch(topic, values, [each.timestamp()[1] for each in messages])
     if decoded.frames:
         catalogue.insert(database, topic, decoded.frames, run)
-
-
-def _ranges(wanted: dict[Place, list[int]]) -> Iterable[tuple[Place, int, int]]:
-    """Ranges that cover the offsets, near ones together, none with more than BATCH_RECORDS."""
-    for place, offsets in wanted.items():
-        groups: list[list[int]] = []
-        for offset in sorted(offsets):
-            near = groups and offset - groups[-1][-1] <= NEAR and offset - groups[-1][0] < BATCH_RECORDS
-            groups[-1].append(offset) if near else groups.append([offset])
-        for group in groups:
-            yield place, group[0], group[-1] + 1

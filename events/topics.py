@@ -16,7 +16,8 @@ from confluent_kafka.admin import (
 )
 
 from events.catalogue import TOPICS, Topic
-from events.errors import ContractError, PublishError
+from events.errors import ContractError
+from events.kafka import away
 
 TIMEOUT = 20.0
 
@@ -45,9 +46,7 @@ def apply(bootstrap: str, *, replication: int = 1, dry_run: bool = False) -> lis
         present = {name: len(meta.partitions) for name, meta in admin.list_topics(timeout=TIMEOUT).topics.items()}
         return [_apply_one(admin, topic, present.get(topic.name), replication, dry_run) for topic in TOPICS.values()]
     except KafkaException as error:
-        raise PublishError(
-            f"Kafka at {bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP) does not answer: {error.args[0].str()}"
-        ) from error
+        raise away(bootstrap, error.args[0].str()) from error
 
 
 def _apply_one(admin: AdminClient, topic: Topic, partitions: int | None, replication: int, dry_run: bool) -> Applied:

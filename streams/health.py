@@ -14,35 +14,33 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from events.errors import PublishError
 from streams.ledger import PartitionProgress
 from streams.liveness import Complaint, complaints
 from streams.retry import Waits
 
 log = logging.getLogger(__name__)
 
-KAFKA_TIMEOUT = 3.0
 LOCAL = "127.0.0.1"
 
 
 class Liveness:
-    """Judges the worker when asked. `kafka_away` says what is wrong with Kafka, or nothing."""
+    """Judges the worker when asked. `kafka` raises PublishError, which says what is wrong, where Kafka is away."""
 
     def __init__(
         self,
         progress: Callable[[], list[PartitionProgress]],
         waits: Waits,
         stalled_seconds: float,
-        kafka_away: Callable[[], str | None],
+        kafka: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._progress = progress
         self._waits = waits
         self._stalled_seconds = stalled_seconds
-        self._kafka_away = kafka_away
+        self._kafka = kafka
         self._clock = clock
         self._turned_at: float | None = None
 
@@ -53,11 +51,13 @@ class Liveness:
     def judge(self) -> tuple[list[Complaint], list[str]]:
         """What is wrong, and what is waited for on purpose. Kafka is asked only where something is wrong."""
         found = self._complaints()
-        if found and (away := self._kafka_away()) is not None:
-            self._waits.note("Kafka", away)
-            found = []
-        else:
+        try:
+            if found:
+                self._kafka()
             self._waits.end("Kafka")
+        except PublishError as error:
+            self._waits.note("Kafka", str(error))
+            found = []
         return found, self._waits.now()
 
     def _complaints(self) -> list[Complaint]:
@@ -65,23 +65,6 @@ class Liveness:
         return complaints(
             self._progress(), self._stalled_seconds, silent_for=silent_for, waited_ago=self._waits.ended_ago()
         )
-
-
-class KafkaAway:
-    """Called, it says what is wrong with Kafka, None where it answers."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._admin: AdminClient | None = None
-
-    def __call__(self) -> str | None:
-        if self._admin is None:  # a worker that is well never needs one
-            self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
-        try:
-            self._admin.list_topics(timeout=KAFKA_TIMEOUT)
-        except KafkaException as error:
-            return f"Kafka at {self._bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP) does not answer: {error.args[0].str()}"
-        return None
 
 
 def serve(port: int, registry: CollectorRegistry, liveness: Liveness) -> WSGIServer:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from events.errors import PublishError
+from events.kafka import away, plain_consumer
 
 Place = tuple[str, int]  # topic, partition
 
+READ_THROUGH = 500  # records between two wanted ones that cost less to read than to seek over
+MOST_AT_ONCE = 20_000
 PATIENCE = 60.0  # seconds without a record, while there are some, before Kafka counts as away
 
 
@@ -23,19 +25,8 @@ class LogReader:
     def __init__(self, bootstrap: str, name: str) -> None:
         """`name` shows in the broker's logs."""
         self._bootstrap = bootstrap
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "client.id": name,
-                "group.id": name,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "fetch.queue.backoff.ms": 10,
-                "queued.max.messages.kbytes": 16_384,
-                "log_level": 0,
-            }
+        self._consumer = plain_consumer(
+            bootstrap, name, **{"enable.partition.eof": True, "queued.max.messages.kbytes": 16_384}
         )
 
     def __enter__(self) -> LogReader:
@@ -51,12 +42,10 @@ class LogReader:
     def heads(self, topic: str) -> dict[int, int]:
         """By partition: the offset that the next record will have."""
         try:
-            found = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            return {
-                each: self._consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=10)[1] for each in found
-            }
+            partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
         except KafkaException as error:
-            raise self._away(error.args[0].str()) from error
+            raise away(self._bootstrap, error.args[0].str()) from error
+        return {each: self._bounds((topic, each))[1] for each in partitions}
 
     def read(self, ranges: Mapping[Place, tuple[int, int]]) -> dict[Place, list[Any]]:
         """The messages of each range (first offset, offset behind the last), in order."""
@@ -69,12 +58,12 @@ class LogReader:
             if messages:
                 patience = time.monotonic() + PATIENCE
             elif time.monotonic() > patience:
-                raise self._away(f"no record for {PATIENCE:.0f} s")
+                raise away(self._bootstrap, f"no record for {PATIENCE:.0f} s")
             for message in messages:
                 place = message.topic(), message.partition()
                 if (error := message.error()) is not None:
                     if error.code() != KafkaError._PARTITION_EOF:
-                        raise self._away(error.str())
+                        raise away(self._bootstrap, error.str())
                     waiting.discard(place)
                     continue
                 end = ranges[place][1]
@@ -85,5 +74,29 @@ class LogReader:
         self._consumer.unassign()
         return out
 
-    def _away(self, said: str) -> PublishError:
-        return PublishError(f"Kafka at {self._bootstrap} (CAKUPAN_KAFKA_BOOTSTRAP) does not answer: {said}")
+    def records(self, place: Place, offsets: Sequence[int]) -> Iterator[list[Any]]:
+        """The messages at these offsets, in order, as far as they are there, in lists that are not too long."""
+        low, high = self._bounds(place)
+        for run in _runs(sorted(each for each in set(offsets) if low <= each < high)):
+            wanted = set(run)
+            yield [each for each in self.read({place: (run[0], run[-1] + 1)})[place] if each.offset() in wanted]
+
+    def _bounds(self, place: Place) -> tuple[int, int]:
+        """The first offset that is there, and the next that will be."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)
+        except KafkaException as error:
+            raise away(self._bootstrap, error.args[0].str()) from error
+        return low, high
+
+
+def _runs(offsets: Sequence[int]) -> Iterator[list[int]]:
+    """Ascending offsets in groups that are read through in one go."""
+    run: list[int] = []
+    for offset in offsets:
+        if run and (offset - run[-1] > READ_THROUGH or offset - run[0] >= MOST_AT_ONCE):
+            yield run
+            run = []
+        run.append(offset)
+    if run:
+        yield run

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from events.kafka import KafkaProbe
 from events.publisher import Publisher
 from projections import activation
 from projections.catalogue import PROJECTIONS, new_run
@@ -18,7 +19,7 @@ from projections.errors import DatabaseError
 from projections.migrate import RebuildNeeded, require_current
 from streams.agents import add_agents
 from streams.dead_letters import Limit
-from streams.health import KafkaAway, Liveness, serve
+from streams.health import Liveness, serve
 from streams.ingest import LANES, Ingest
 from streams.ledger import Partition
 from streams.metrics import METRICS
@@ -93,8 +94,8 @@ def work(database: Database, options: WorkerOptions, on_ready: Callable[[], None
 
 
 def _liveness(app: WorkerApp, options: WorkerOptions) -> Liveness:
-    kafka_away = KafkaAway(",".join(options.brokers))
-    liveness = Liveness(app.progress, WAITS, options.stalled_seconds, kafka_away)
+    kafka = KafkaProbe(",".join(options.brokers), timeout=3)
+    liveness = Liveness(app.progress, WAITS, options.stalled_seconds, kafka)
 
     async def turn() -> None:
         while True:

@@ -16,22 +16,13 @@ from events.catalogue import ACTIVATION, BY_SCHEMA_ID, EVENTS, TOPICS, EventType
 from events.codec import Decoded, Refused
 from projections.catalogue import insert, new_run
 from projections.clickhouse import Database
+from projections.migrate import BASES
 from tests.fuzz import batches, judge, mutants, seeds
 from tests.fuzz.batches import Batch
 from tests.fuzz.run import fuzz
 
 ROOT = Path(__file__).parent.parent
 RECORDS = 50_000
-TABLES = (
-    "activation_event",
-    "outreach_event",
-    "denominator",
-    "target",
-    "figure",
-    "source_report",
-    "dead_letter",
-    "dead_letter_decision",
-)
 
 
 def test_a_mutated_record_is_decoded_or_dead() -> None:
@@ -83,7 +74,7 @@ def test_whatever_is_decoded_goes_into_the_tables_and_comes_out(clean: Database)
         put(clean, codec.decode_batch(made.topic, made.records, made.arrived), made.topic)
     for event in EVENTS.values():
         put(clean, codec.decode_batch(event.topic, edges(event), [seeds.ARRIVED] * len(edges(event))), event.topic)
-    for table in TABLES:
+    for table in BASES:
         assert clean.rows(f"SELECT * FROM {table}")
 
 

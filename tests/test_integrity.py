@@ -12,8 +12,6 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from cakupan import recount, wiring
-from cakupan.embedded.clickhouse import ClickHouseNode
-from cakupan.embedded.kafka import KafkaNode
 from cakupan.rebuild import Rebuild
 from cakupan.settings import Settings
 from events import codec, regions
@@ -24,22 +22,11 @@ from projections.integrity import Difference
 from streams import audit
 from streams.audit import Auditor
 from streams.log_reader import LogReader
-from tests.support import command, own_database, own_log, running, until
-from tests.test_worker import VILLAGE, activated, caught_up, expected, now_ms, send
+from tests.support import command, running, until
+from tests.test_worker import VILLAGE, activated, caught_up, expected, log, now_ms, send, settings
 from tests.test_worker import answers as coverage
 
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
-    """A log of the module's own."""
-    with own_log(tmp_path_factory.mktemp("log")) as node:
-        yield node
-
-
-@pytest.fixture
-def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
-    """A database and a group of this test's own."""
-    return own_database(log, clickhouse, tmp_path)
+__all__ = ["log", "settings"]
 
 
 @pytest.fixture

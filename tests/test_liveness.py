@@ -20,6 +20,7 @@ from cakupan import wiring
 from cakupan.embedded.clickhouse import ClickHouseNode
 from cakupan.embedded.kafka import KafkaNode
 from cakupan.settings import Settings
+from events.errors import PublishError
 from projections.migrate import migrate
 from streams.health import Liveness
 from streams.ledger import Ledger, Partition
@@ -117,11 +118,16 @@ def test_time_counts_from_the_end_of_the_last_wait_for_a_part_that_is_away() -> 
 def test_kafka_away_is_waited_for_too() -> None:
     books = Books()
     books.ledger.ended({ONE: 5})
-    away: list[str | None] = ["Kafka does not answer"]
-    liveness = Liveness(books.ledger.progress, Waits(books.clock), ALLOWED, lambda: away[0], books.clock)
+    away = [PublishError("Kafka does not answer")]
+
+    def kafka() -> None:
+        for error in away:
+            raise error
+
+    liveness = Liveness(books.ledger.progress, Waits(books.clock), ALLOWED, kafka, books.clock)
     books.clock.now += 500
     assert liveness.judge() == ([], ["Kafka: Kafka does not answer"])
-    away[0] = None
+    away.clear()
     assert liveness.judge() == ([], [])  # it has only just come back
     liveness.turned()
     books.clock.now += 121

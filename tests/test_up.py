@@ -291,14 +291,19 @@ def test_the_worker_shows_its_metrics(up: Up) -> None:
     assert "cakupan_" in up.api.get("/metrics").text
 
 
-def test_a_second_start_loads_nothing_again(tmp_path: Path) -> None:
-    settings = Settings(
+def a_system(folder: Path) -> Settings:
+    """One that nobody has started yet, on ports of its own."""
+    return Settings(
         kafka_bootstrap=f"127.0.0.1:{free_port()}",
         clickhouse_port=free_port(),
         api_port=free_port(),
         worker_metrics_port=0,
-        data_dir=tmp_path / "data",
+        data_dir=folder / "data",
     )
+
+
+def test_a_second_start_loads_nothing_again(tmp_path: Path) -> None:
+    settings = a_system(tmp_path)
     for round_ in range(2):
         process = start(settings, tmp_path / f"{round_}.log", "--no-scenario")
         with wiring.api_client(settings) as api:
@@ -356,13 +361,7 @@ def _watched(stack: Stack) -> bool:
 
 def test_a_changed_projection_is_built_anew_at_the_start(tmp_path: Path) -> None:
     """Nothing else answers from its tables then, so `up` needs nobody to say `cakupan rebuild`."""
-    settings = Settings(
-        kafka_bootstrap=f"127.0.0.1:{free_port()}",
-        clickhouse_port=free_port(),
-        api_port=free_port(),
-        worker_metrics_port=0,
-        data_dir=tmp_path / "data",
-    )
+    settings = a_system(tmp_path)
     new = version(tmp_path / "new", *FILES)
     for folder in (version(tmp_path / "old", "0097_scratch.sql"), new):
         process = start(settings, tmp_path / f"{folder.name}.log", "--no-scenario", folder=folder)

@@ -15,6 +15,7 @@ from cakupan import wiring
 from cakupan.embedded import jars
 from cakupan.report import EXIT_WRONG, emit_json, out
 from cakupan.settings import Settings, read_settings
+from events.kafka import KafkaProbe
 
 FREE_BYTES = 2 << 30
 
@@ -88,7 +89,7 @@ def _folder(settings: Settings) -> Finding:
 
 
 def _kafka(settings: Settings) -> Finding:
-    return _service("Kafka", settings.kafka_bootstrap, wiring.KafkaProbe(settings.kafka_bootstrap))
+    return _service("Kafka", settings.kafka_bootstrap, KafkaProbe(settings.kafka_bootstrap))
 
 
 def _clickhouse(settings: Settings) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cakupan import wiring
 from cakupan.embedded.process import allow_many_files, require_free_port
 from cakupan.settings import Settings, read_settings
+from events.kafka import KafkaProbe
 
 
 def serve() -> None:
@@ -25,6 +26,6 @@ def _serve(settings: Settings) -> None:
 
     allow_many_files()
     options = ApiOptions(live_listeners=settings.live_listeners)
-    app = create_app(wiring.database(settings), options, wiring.KafkaProbe(settings.kafka_bootstrap))
+    app = create_app(wiring.database(settings), options, KafkaProbe(settings.kafka_bootstrap))
     # No access log: an address may hold what must be in no log.
     make_server(app, settings.api_host, settings.api_port).run()
