@@ -32,5 +32,5 @@ def allowed_here(scope: Mapping[str, Any]) -> str:
     names: list[str] = []
     for each in getattr(dependant, "query_params", ()):
         fields = getattr(each.field_info.annotation, "model_fields", None)
-        names += [f.alias or n for n, f in fields.items()] if fields else [each.alias]
+        names += [f.alias or n for n, f in fields.items()] if fields is not None else [each.alias]
     return ", ".join(names) or "none"

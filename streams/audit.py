@@ -32,6 +32,7 @@ SLICE_RECORDS = 100_000
 MOST_PAIRS = 2_000  # beyond it, naming them costs more than the sweep
 PART_EVENTS = 4_000_000  # a step of the sweep looks at so many events, about
 SHARE_CAUGHT_UP = 0.25  # of the time, for new slices while the worker is not behind
+REST_STEP = 1.0  # seconds; in a pause that long it asks whether the worker is behind still
 SWEEP_PAUSE = 5.0
 SWEEP_STEP_SECONDS = 0.5
 IDLE_PAUSE = 0.3
@@ -46,11 +47,12 @@ _UNREAD = Audited(0, 0, 0, 0, dt.datetime.fromtimestamp(0, dt.UTC))
 @dataclass
 class Round:
     """What one round did. `seconds` it took, the sweep left out; `caught_up`: all that the answers hold was checked.
-    `swept`: the sweep came to its end."""
+    `worker_behind`: the log held more than the answers. `swept`: the sweep came to its end."""
 
     records: int = 0
     seconds: float = 0.0
     caught_up: bool = False
+    worker_behind: bool = False
     swept: bool = False
     found: list[Difference] = field(default_factory=list)
     mended: list[Difference] = field(default_factory=list)
@@ -92,7 +94,7 @@ class Auditor:
         done.swept = done.caught_up and self._sweep(done)
         if checked or done.swept or done.found or done.mended:
             self._prove()
-        done.caught_up &= all(each.caught_up for each in taken)
+        done.worker_behind = _behind(taken)
         return done
 
     def settle(self, on_progress: Callable[[int, int], None] = lambda *_: None) -> None:
@@ -110,8 +112,12 @@ class Auditor:
 
     def pause(self, done: Round) -> float:
         """Seconds to wait after a round, so that the share of the time is kept."""
-        share = SHARE_CAUGHT_UP if done.caught_up else self._share
+        share = self._share if done.worker_behind else SHARE_CAUGHT_UP
         return max(done.seconds * (1 / share - 1) if done.records else 0.0, IDLE_PAUSE)
+
+    def worker_behind(self) -> bool:
+        """Whether the log holds more than the answers, as the worker said last."""
+        return _behind(answers.log_place(self._database).taken)
 
     def _position(self, place: Place) -> int:
         return self._places[place].position if place in self._places else 0
@@ -256,15 +262,27 @@ def watch(auditor: Auditor, stop: Callable[[float], bool]) -> None:
             if not started:
                 auditor.start()
                 started = True
-            done = auditor.round()
-            pause, away = auditor.pause(done), False
+            done, away = auditor.round(), False
             tell(done)
+            ended = _rest(auditor, done, stop)
         except (PublishError, DatabaseError) as error:
             if not away:  # once an outage
                 log.warning("waiting: %s", error)
-            pause, away = AWAY_PAUSE, True
-        if stop(pause):
+            ended, away = stop(AWAY_PAUSE), True
+        if ended:
             return
+
+
+def _rest(auditor: Auditor, done: Round, stop: Callable[[float], bool]) -> bool:
+    """Wait so long that the share is kept, and no longer once the worker has caught up. True: it is to stop."""
+    waited = 0.0
+    while (left := auditor.pause(done) - waited) > 0:
+        step = min(left, REST_STEP)
+        if stop(step):
+            return True
+        waited += step
+        done.worker_behind = done.worker_behind and auditor.worker_behind()
+    return False
 
 
 def tell(done: Round) -> None:
@@ -316,6 +334,10 @@ def _sums(part: Slice, refused: set[tuple[int, int]]) -> dict[int, tuple[Sum, in
 
 def _events_only(sums: Mapping[int, tuple[Sum, int]]) -> dict[int, Sum]:
     return {partition: events for partition, (events, _) in sums.items() if events.events}
+
+
+def _behind(taken: Sequence[answers.Place]) -> bool:
+    return any(not each.caught_up for each in taken)
 
 
 def _now() -> dt.datetime:

@@ -114,6 +114,8 @@ def test_a_misspelt_parameter_is_refused_and_not_repeated(client: TestClient, pa
     assert "it takes" in body["detail"]
     if path == "/v1/coverage/61.01":
         assert "as_of, basis, estimate" in body["detail"]
+    if path == "/v1/freshness":
+        assert body["detail"].endswith("it takes none")
 
 
 def test_a_range_that_ends_before_it_begins_is_refused(client: TestClient) -> None:

@@ -17,7 +17,7 @@ from cakupan.settings import Settings
 from events import codec, regions
 from events.catalogue import ACTIVATION, DEAD_LETTER, EVENTS
 from events.publisher import Publisher
-from projections import activation, answers, catalogue, integrity
+from projections import activation, answers, catalogue, integrity, position
 from projections.integrity import Difference
 from streams import audit
 from streams.audit import Auditor
@@ -169,11 +169,13 @@ def test_rows_that_no_record_stands_for_are_named_and_taken_out(settings: Settin
 
 
 def test_two_rows_under_one_id_are_named_and_mended(settings: Settings, auditor: Auditor) -> None:
-    send(settings.kafka_bootstrap, *(activated(person) for person in range(20)))
+    """And a person whose id is all zeros, as rows of nobody are, keeps counting in the village next door."""
+    doubled = activated(801, VILLAGE + 4)
+    send(settings.kafka_bootstrap, activated(0), doubled)
     take_in(settings)
     settled(auditor, settings)
     database = wiring.database(settings)
-    event = one_event(settings)
+    event = {"id": doubled.values["event_id"].hex().upper()}
     database.run(
         "INSERT INTO activation_event SELECT * REPLACE toFixedString('somebody else...', 16) AS subject_id"
         " FROM activation_event WHERE hex(event_id) = %(id)s",
@@ -199,6 +201,37 @@ def test_nothing_is_alarmed_about_while_events_come_in(settings: Settings, audit
     assert found == []
     assert settled(auditor, settings) == set()
     assert proved(settings)
+
+
+def test_a_long_pause_ends_when_the_worker_has_caught_up(
+    settings: Settings, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is behind the auditor leaves it the machine; then it must not sleep out what it had planned."""
+    monkeypatch.setattr(audit, "SLICE_RECORDS", 10)
+    monkeypatch.setattr(auditor, "_share", 1e-9)
+    send(settings.kafka_bootstrap, *(activated(person) for person in range(20)))
+    take_in(settings)
+    behind(settings, 1)
+    rests: list[float] = []
+
+    def stop(seconds: float) -> bool:
+        rests.append(seconds)
+        if len(rests) == 5:
+            assert sum(each.position for each in integrity.audited(wiring.database(settings)).values()) == 10
+            behind(settings, 0)
+        return len(rests) == 5000 or proved(settings)
+
+    audit.watch(auditor, stop)
+    assert proved(settings)
+    assert max(rests) <= audit.REST_STEP
+
+
+def behind(settings: Settings, records: int) -> None:
+    """The worker says that it is so far behind in one partition."""
+    database, now = wiring.database(settings), dt.datetime.now(dt.UTC)
+    first = next(each for each in answers.log_place(database).taken if each.topic == ACTIVATION)
+    row = position.Row(first.topic, first.partition, first.next, first.next + records, first.record_at, now)
+    position.write(database, [row])
 
 
 def test_the_process_tells_and_the_api_shows(settings: Settings, tmp_path: Path) -> None:
