@@ -48,7 +48,8 @@ COPIES: dict[str, tuple[str, ...]] = {
 # What was computed from events that a run touched, in the order in which it goes.
 COMPUTED: dict[str, dict[str, str]] = {
     events.ACTIVATION: {
-        "person_day": "version > 0 AND subject_id IN (SELECT subject_id FROM touched WHERE run = %(run)s AND moves_count)",
+        "person_day": "version > 0 AND subject_id IN"
+        " (SELECT subject_id FROM touched WHERE run = %(run)s AND moves_count)",
         "coverage_day": "(region, day) IN (SELECT intDiv(village, cut), day FROM touched_day"
         " ARRAY JOIN [1, 10000, 1000000, 100000000, 10000000000] AS cut WHERE run = %(run)s)",
         "rate_minute": "(minute, region) IN"
