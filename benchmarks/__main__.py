@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from benchmarks import api, decode, ingest, integrity, memory, scale
+from benchmarks import api, decode, freshness, ingest, integrity, live, memory, rebuild, scale, start
 from benchmarks.result import Result
 
 BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
@@ -16,12 +16,20 @@ BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
     "memory": (memory.run, 2_000_000),
     "scale": (scale.run, 10_000_000),
     "api": (api.run, 60_000_000),
+    "freshness": (freshness.run, 60_000_000),
+    "live": (live.run, 2_000),
+    "rebuild": (rebuild.run, 10_000_000),
+    "start": (start.run, 3),
 }
 
 
 def main(
     name: str = typer.Argument(None, help=f"One of {', '.join(BENCHMARKS)}; all if left out."),
-    events: int = typer.Option(0, min=0, help="How many events; 0: the benchmark's own number."),
+    events: int = typer.Option(
+        0,
+        min=0,
+        help="How many events (people stored for api and freshness, listeners for live, starts for start); 0: the benchmark's own number.",
+    ),
 ) -> None:
     """Run benchmarks: each compares in one run, prints a table and writes benchmarks/results/NAME.json."""
     if name is not None and name not in BENCHMARKS:
