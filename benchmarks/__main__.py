@@ -28,7 +28,8 @@ def main(
     events: int = typer.Option(
         0,
         min=0,
-        help="How many events (people stored for api and freshness, listeners for live, starts for start); 0: the benchmark's own number.",
+        help="How many events; people stored for api and freshness, listeners for live, starts for start."
+        " 0: the benchmark's own number.",
     ),
 ) -> None:
     """Run benchmarks: each compares in one run, prints a table and writes benchmarks/results/NAME.json."""
