@@ -152,8 +152,8 @@ def check(database: Database) -> None:
     """What was written is what the worker's own queries find in the events: of some people, and of some regions."""
     run = catalogue.new_run()
     database.run(
-        "INSERT INTO touched SELECT %(run)s, subject_id, domicile, service_region, occurred_at, true"
-        " FROM activation_event ORDER BY subject_id LIMIT %(sample)s",
+        "INSERT INTO touched_person"
+        " SELECT %(run)s, subject_id FROM activation_event ORDER BY subject_id LIMIT %(sample)s",
         {"run": run, "sample": SAMPLE},
     )
     database.run(sql.query("recompute_person_day"), {"run": run})

@@ -25,13 +25,13 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 
-from projections import catalogue
+from projections import activation, catalogue
 from projections import migrate as migrations
 from projections.clickhouse import Database
 from projections.migrate import RebuildNeeded
 
 # Empty while no worker runs: they come along when their columns change.
-TRANSIENT = ("activation_in", "touched", "touched_day", "erasing")
+TRANSIENT = ("activation_in", *activation.TOUCHED, "erasing")
 
 NOTES_TABLE = "switching"
 NOTES = (

@@ -48,14 +48,11 @@ COPIES: dict[str, tuple[str, ...]] = {
 # What was computed from events that a run touched, in the order in which it goes.
 COMPUTED: dict[str, dict[str, str]] = {
     events.ACTIVATION: {
-        "person_day": "version > 0 AND subject_id IN"
-        " (SELECT subject_id FROM touched WHERE run = %(run)s AND moves_count)",
+        "person_day": "version > 0 AND subject_id IN (SELECT subject_id FROM touched_person WHERE run = %(run)s)",
         "coverage_day": "(region, day) IN (SELECT intDiv(village, cut), day FROM touched_day"
         " ARRAY JOIN [1, 10000, 1000000, 100000000, 10000000000] AS cut WHERE run = %(run)s)",
-        "rate_minute": "(minute, region) IN"
-        " (SELECT toStartOfMinute(occurred_at), domicile FROM touched WHERE run = %(run)s)",
-        "service_day": "(region, day) IN"
-        " (SELECT service_region, toDate(occurred_at, 'Asia/Jakarta') FROM touched WHERE run = %(run)s)",
+        "rate_minute": "(minute, region) IN (SELECT minute, domicile FROM touched_minute WHERE run = %(run)s)",
+        "service_day": "(region, day) IN (SELECT service_region, day FROM touched_office WHERE run = %(run)s)",
     },
 }
 
@@ -235,7 +232,7 @@ def remove(database: Database, topic: str, run: int, event_ids: Sequence[bytes])
     """
     params = {"run": run, "hex": tuple(each.hex() for each in event_ids)}
     if topic in COMPUTED:
-        for name in ("repair_touch", "repair_touch_days"):
+        for name in ("repair_touch_people", "repair_touch_offices", "repair_touch_minutes", "repair_touch_days"):
             database.run(sql.query(name), params)
         for table, where in COMPUTED[topic].items():
             database.run(_delete(table, where), params)

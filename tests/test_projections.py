@@ -187,8 +187,8 @@ def test_of_two_contents_under_one_id_the_one_recorded_last_holds(clean: Databas
 
 def test_nothing_a_run_touched_is_left(clean: Database) -> None:
     take_in(clean, [event("Activated", 1, A, NOON)])
-    assert clean.rows("SELECT * FROM touched UNION ALL SELECT * FROM touched") == []
-    assert clean.rows("SELECT * FROM touched_day") == []
+    for table in activation.TOUCHED:
+        assert clean.rows(f"SELECT * FROM {table}") == []
 
 
 def test_what_a_crashed_run_left_is_dropped(clean: Database) -> None:
@@ -197,7 +197,7 @@ def test_what_a_crashed_run_left_is_dropped(clean: Database) -> None:
     young = catalogue.new_run()
     catalogue.insert(clean, ACTIVATION, codec.decode_batch(ACTIVATION, [raw], [NOW]).frames, young)
     activation.forget_older(clean, catalogue.new_run(3600))
-    assert [row["run"] for row in clean.rows("SELECT run FROM touched")] == [young]
+    assert [row["run"] for row in clean.rows("SELECT run FROM touched_person")] == [young]
 
 
 @pytest.mark.parametrize("topic", [ACTIVATION, OUTREACH, REFERENCE, HEARTBEAT])

@@ -265,14 +265,15 @@ def test_a_switch_that_was_cut_short_is_finished_first(settings: Settings) -> No
 
 
 SCRATCH = "CREATE TABLE scratch (x UInt64) ENGINE = MergeTree ORDER BY x;\n"
-TOUCHED = next(text for each in sql.migrations() for text in each.statements if " activation_to_touched " in text)
+VIEW = "activation_to_touched_person"
+TOUCHED = next(text for each in sql.migrations() for text in each.statements if f"VIEW {VIEW} TO" in text)
 CHANNELS = f"""-- rebuilt
 -- Through how many channels an office worked on a day.
 ALTER TABLE service_day ADD COLUMN channels UInt64;
 DROP TABLE scratch;
 -- What a worker writes on its way in changes too.
-ALTER TABLE touched ADD COLUMN source String;
-DROP VIEW activation_to_touched;
+ALTER TABLE touched_person ADD COLUMN source String;
+DROP VIEW {VIEW};
 {TOUCHED.replace("SELECT run,", "SELECT run, source,")};
 """
 LATER = "CREATE TABLE later (x UInt64) ENGINE = MergeTree ORDER BY x;\n"
@@ -340,10 +341,10 @@ def test_a_changed_projection_is_deployed(settings: Settings, before: Path, afte
     assert database.rows("SELECT * FROM service_day FINAL WHERE channels = 0") == []
     assert columns_of(settings, "scratch") == []
     assert columns_of(settings, "later") == ["x"]
-    assert "source" in columns_of(settings, "touched")
+    assert "source" in columns_of(settings, "touched_person")
     (door,) = database.rows(
         "SELECT create_table_query AS text FROM system.tables"
-        " WHERE database = currentDatabase() AND name = 'activation_to_touched'"
+        " WHERE database = currentDatabase() AND name = 'activation_to_touched_person'"
     )
     assert "run, source" in door["text"]
     assert "_rebuild" not in door["text"]

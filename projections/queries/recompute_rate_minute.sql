@@ -13,9 +13,9 @@ SELECT
     count()
 FROM activity FINAL
 WHERE day IN (
-        SELECT toDate(occurred_at, 'Asia/Jakarta') FROM touched
-        WHERE run = %(run)s AND occurred_at >= now() - INTERVAL 10 DAY)
+        SELECT toDate(minute, 'Asia/Jakarta') FROM touched_minute
+        WHERE run = %(run)s AND minute >= now() - INTERVAL 10 DAY)
     AND (toStartOfMinute(occurred_at), domicile) IN (
-        SELECT toStartOfMinute(occurred_at), domicile FROM touched
-        WHERE run = %(run)s AND occurred_at >= now() - INTERVAL 10 DAY)
+        SELECT minute, domicile FROM touched_minute
+        WHERE run = %(run)s AND minute >= now() - INTERVAL 10 DAY)
 GROUP BY minute, domicile, channel
