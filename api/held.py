@@ -29,6 +29,8 @@ class Held(Generic[T]):
 
     def at(self, standing: Standing) -> T:
         """At least what was there when the answers stood so. Raises DatabaseError."""
+        if (ready := self.ready(standing)) is not None:
+            return ready
         state = self._state(standing.place)
         with self._lock:
             if self._held is not None:
@@ -40,6 +42,13 @@ class Held(Generic[T]):
             found = self._read()
             self._held = found, state, read_at
             return found
+
+    def ready(self, standing: Standing) -> T | None:
+        """The same where nothing is to be read for it, else None."""
+        if self._held is None:
+            return None
+        found, read_of, read_at = self._held
+        return found if standing.seen_at <= read_at or self._state(standing.place) == read_of else None
 
     def _state(self, place: LogPlace) -> Hashable:
         position = [(each.partition, each.next) for each in place.taken if each.topic == self._topic]

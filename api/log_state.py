@@ -30,20 +30,52 @@ class Standing:
     absent: list[models.Absent]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a look finds. `seen_at`: when the place had been read, in ticks."""
+
+    place: LogPlace
+    seen_at: float
+    synthetic: bool
+
+
 class LogState:
     """Asks where the answers stand. Ask it before the numbers that it is to speak for.
 
     A look is shared for a moment: an answer may state an older position than its numbers have, never a newer one.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], dt.datetime], share_seconds: float) -> None:
-        self._place = Shared(lambda: (answers.log_place(database), time.monotonic()), share_seconds)
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], dt.datetime],
+        share_seconds: float,
+        follow: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`follow`: what has to be taken in before answers may state a place, called after it was read."""
+        self._database = database
         self._clock = clock
+        self._follow = follow
         self._synthetic = Remembered(lambda: answers.synthetic(database))
+        self._seen = Shared(self._look, share_seconds)
 
     def read(self) -> Standing:
         """Raises DatabaseError."""
-        place, seen_at = self._place.get()
+        return self._standing(self._seen.get())
+
+    def recent(self) -> Standing | None:
+        """The same of a moment ago, without waiting for anything; None where there is none."""
+        seen = self._seen.recent()
+        return None if seen is None else self._standing(seen)
+
+    def _look(self) -> Seen:
+        place, seen_at = answers.log_place(self._database), time.monotonic()
+        self._follow()
+        synthetic = self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken))
+        return Seen(place, seen_at, synthetic)
+
+    def _standing(self, seen: Seen) -> Standing:
+        place = seen.place
         age = age_seconds(place.taken, self._clock())
         absent = []
         if age is None:
@@ -59,9 +91,9 @@ class LogState:
             age_seconds=age,
             verified_up_to=offsets(place.verified),
             verified_at=min((each.checked_at for each in place.verified), default=None),
-            synthetic=self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken)),
+            synthetic=seen.synthetic,
         )
-        return Standing(place, seen_at, data, absent)
+        return Standing(place, seen.seen_at, data, absent)
 
 
 class Remembered:

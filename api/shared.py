@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+LONG, LONGEST = 2, 5  # times the seconds that a look is shared for
 T = TypeVar("T")
 
 
@@ -21,16 +22,40 @@ class Shared(Generic[T]):
         self._lock = threading.Lock()
         self._found: Future[T] = Future()
         self._until = float("-inf")
+        self._last: tuple[T, float] | None = None
 
     def get(self) -> T:
         """Raises what the look raises."""
         found, mine = self._latest()
         if mine:
-            try:
-                found.set_result(self._look())
-            except BaseException as error:  # whatever it is, those who wait for this look have it too
-                found.set_exception(error)
+            self._make(found)
         return found.result()
+
+    def recent(self) -> T | None:
+        """What the last look found, if it began at most twice as long ago as looks are shared; nothing is waited for.
+
+        Where the next one is due, it is made in the background, and while it takes long, up to five times as long ago.
+        """
+        last, under_way = self._last, self._until > float("-inf") and not self._found.done()
+        if last is None or self._ticks() >= last[1] + (LONGEST if under_way else LONG) * self._seconds:
+            return None
+        if not under_way and self._ticks() >= self._until:
+            found, mine = self._latest()
+            if mine:
+                threading.Thread(target=self._make, args=(found,), daemon=True).start()
+        return last[0]
+
+    def _make(self, found: Future[T]) -> None:
+        begun = self._ticks()
+        try:
+            looked = self._look()
+        except BaseException as error:  # whatever it is, those who wait for this look have it too
+            found.set_exception(error)
+            return
+        with self._lock:
+            if self._last is None or self._last[1] <= begun:
+                self._last = looked, begun
+        found.set_result(looked)
 
     def _latest(self) -> tuple[Future[T], bool]:
         """The look to share, and whether it is the caller's to make."""

@@ -23,6 +23,7 @@ logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
 
 SETTINGS = "CAKUPAN_CLICKHOUSE_HOST, CAKUPAN_CLICKHOUSE_PORT"
 
+PATIENCE = 600.0
 MOST_TEXT = 64 << 20  # bytes of a statement
 
 # ClickHouse's codes for "not now": memory limit, too many queries, too many parts, time-outs, no room on the disk,
@@ -37,8 +38,15 @@ class Database:
     """
 
     def __init__(
-        self, host: str, port: int, database: str = "default", user: str = "default", password: str = ""
+        self,
+        host: str,
+        port: int,
+        database: str = "default",
+        user: str = "default",
+        password: str = "",
+        patience: float = PATIENCE,
     ) -> None:
+        """`patience`: seconds without a word of the server until it counts as away."""
         self.address = f"{host}:{port}"
         self._options = {
             "host": host,
@@ -47,7 +55,7 @@ class Database:
             "user": user,
             "password": password,
             "connect_timeout": 5,
-            "send_receive_timeout": 600,
+            "send_receive_timeout": patience,
             # Equal rows of one insert are left to merges, as those of two inserts are: every reader takes them for one.
             # Looking for them in each block cost half of what an insert took.
             # Lists of what a statement is about are part of its text.
@@ -61,6 +69,12 @@ class Database:
             data, columns = client.execute(sql, dict(params or {}), with_column_types=True)
         names = [name for name, _ in columns]
         return [dict(zip(names, row, strict=True)) for row in data]
+
+    def columns(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The columns of a query, in their order; none where it has no rows."""
+        with self._client() as client:
+            found: list[tuple[Any, ...]] = client.execute(sql, dict(params or {}), columnar=True)
+        return found
 
     def stream(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[tuple[Any, ...]]:
         """The rows of a large query as tuples, block by block."""

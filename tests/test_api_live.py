@@ -393,7 +393,7 @@ def test_metrics(clean: Database) -> None:
 
 
 def test_an_answer_costs_two_queries(database: Database) -> None:
-    """Where the answers stand, and the people; a series asks for its ends too. Looks at the place may be shared."""
+    """Where the answers stand and whether memory follows; a series asks for days and ends too. Looks may be shared."""
     seed(database)
     counted = Counted(database)
     client = TestClient(create_app(counted, OPTIONS))
@@ -413,7 +413,7 @@ def costs(client: TestClient, counted: Counted) -> None:
         ("/v1/coverage/11", 2),
         ("/v1/coverage/61/children", 2),
         ("/v1/coverage/61.01/children", 2),
-        ("/v1/coverage/61.01/series", 3),
+        ("/v1/coverage/61.01/series", 4),
     ):
         counted.asked.clear()
         assert client.get(path).status_code == 200

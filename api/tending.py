@@ -1,0 +1,31 @@
+"""Beside an app, for as long as it runs: what it holds in memory is filled and kept up."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import anyio
+from fastapi import FastAPI
+
+from api.memory import Memory
+
+
+def tending(memory: Memory) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """The lifespan of an app."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        stop = threading.Event()
+        # A daemon: a query that hangs must not keep the process alive.
+        thread = threading.Thread(target=memory.tend, args=(stop,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            await anyio.to_thread.run_sync(thread.join, 1.0, abandon_on_cancel=True)
+
+    return lifespan
