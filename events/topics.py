@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
@@ -15,6 +16,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from events import compatibility
 from events.catalogue import TOPICS, Topic
 from events.errors import ContractError
 from events.kafka import away
@@ -35,16 +37,20 @@ class Applied:
     detail: str = ""
 
 
-def apply(bootstrap: str, *, replication: int = 1, dry_run: bool = False) -> list[Applied]:
+def apply(
+    bootstrap: str, *, replication: int = 1, dry_run: bool = False, declared: Iterable[Topic] = TOPICS.values()
+) -> list[Applied]:
     """Create what is missing and set what differs. Safe to repeat.
 
-    Raises PublishError where no broker answers, TopicMismatch where a topic has more partitions than declared
-    (they can't be taken away, and a key's order would break).
+    Raises IncompatibleSchema before anything is done, where the catalogue has a version that can't read an older one;
+    PublishError where no broker answers; TopicMismatch where a topic has more partitions than declared (they can't be
+    taken away, and a key's order would break).
     """
+    compatibility.require_compatible()
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     try:
         present = {name: len(meta.partitions) for name, meta in admin.list_topics(timeout=TIMEOUT).topics.items()}
-        return [_apply_one(admin, topic, present.get(topic.name), replication, dry_run) for topic in TOPICS.values()]
+        return [_apply_one(admin, topic, present.get(topic.name), replication, dry_run) for topic in declared]
     except KafkaException as error:
         raise away(bootstrap, error.args[0].str()) from error
 

@@ -15,7 +15,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from events import codec, jsonform
+from events import codec, compatibility, jsonform
 from events.catalogue import BY_SCHEMA_ID, EVENTS, EventType, Version, examples, parsed_schema, schema
 from projections.clickhouse import Database
 from tests.conftest import free_port
@@ -93,9 +93,12 @@ def test_the_plain_routes(http: httpx.Client) -> None:
         "/schemas/ids/104/versions": [{"subject": subject, "version": 1}],
         f"/subjects/{subject}/versions/2/schema": schema(114),
         f"/subjects/{subject}/versions/latest/schema": schema(114),
-        "/config": {"compatibilityLevel": "FORWARD"},
-        f"/config/{subject}": {"compatibilityLevel": "FORWARD"},
+        "/config": {"compatibilityLevel": "BACKWARD_TRANSITIVE"},
+        f"/config/{subject}": {"compatibilityLevel": "BACKWARD_TRANSITIVE"},
         "/mode": {"mode": "READONLY"},
+        f"/mode/{subject}": {"mode": "READONLY"},
+        "/contexts": ["."],
+        f"/subjects/{subject}/versions/1/referencedby": [],
     }
     for path, body in expected.items():
         answer = http.get(path)
@@ -113,6 +116,8 @@ def test_the_plain_routes(http: httpx.Client) -> None:
         ("/subjects/nobody/versions", 404, 40401),
         ("/subjects/nobody/versions/1", 404, 40401),
         ("/config/nobody", 404, 40401),
+        ("/mode/nobody", 404, 40401),
+        ("/subjects/nobody/versions/1/referencedby", 404, 40401),
         ("/subjects/ikd.activation.v1-id.ikd.activation.Activated/versions/3", 404, 40402),
         ("/subjects/ikd.activation.v1-id.ikd.activation.Activated/versions/0", 422, 42202),
         ("/subjects/ikd.activation.v1-id.ikd.activation.Activated/versions/x", 422, 42202),
@@ -143,8 +148,43 @@ def test_a_schema_that_is_none_or_unknown(http: httpx.Client, body: bytes, code:
     assert (answer.status_code, answer.json()["error_code"]) == (code // 100, code)
 
 
+def test_all_that_confluents_client_asks_is_answered(registry: SchemaRegistryClient) -> None:
+    subject = EVENTS["Activated"].subject
+    assert registry.get_global_mode() == registry.get_mode(subject) == "READONLY"
+    assert registry.get_config(subject).compatibility_level.value == compatibility.LEVEL
+    assert registry.get_config().compatibility_level.value == compatibility.LEVEL
+    assert registry.get_schema_types() == ["AVRO"]
+    assert registry.get_contexts() == ["."]
+    assert registry.get_subjects_by_schema_id(114) == [subject]
+    assert [(each.subject, each.version) for each in registry.get_schema_versions(114)] == [(subject, 2)]
+    assert registry.get_referenced_by(subject, 2) == []
+    newest = Schema(json.dumps(schema(114)), "AVRO")
+    assert registry.test_compatibility(subject, newest)
+    assert registry.test_compatibility_all_versions(subject, newest)
+
+
+def test_a_breaking_schema_is_told_with_its_field(http: httpx.Client, registry: SchemaRegistryClient) -> None:
+    given = schema(114)
+    later = {**given, "fields": [*given["fields"], {"name": "later", "type": "long"}]}
+    text = json.dumps(later)
+    subject = EVENTS["Activated"].subject
+    assert not registry.test_compatibility_all_versions(subject, Schema(text, "AVRO"))
+    answer = http.post(f"/compatibility/subjects/{subject}/versions?verbose=true", json={"schema": text})
+    assert answer.json() == {
+        "is_compatible": False,
+        "messages": ["version 1: later: added without a default", "version 2: later: added without a default"],
+    }
+    for path, body, code in (
+        (f"/compatibility/subjects/{subject}/versions", {"schema": '{"type": "nothing"}'}, 42201),
+        (f"/compatibility/subjects/{subject}/versions/7", {"schema": text}, 40402),
+        ("/compatibility/subjects/nobody/versions", {"schema": text}, 40401),
+    ):
+        answer = http.post(path, json=body)
+        assert (answer.status_code, answer.json()["error_code"]) == (code // 100, code), path
+
+
 def test_old_readers_read_what_new_writers_write() -> None:
-    """FORWARD, as the registry says, between every two versions of a type."""
+    """More than the registry's rule asks: who still reads with the older schema is not cut off by a new version."""
     for event in EVENTS.values():
         for old, new in zip(event.versions, event.versions[1:], strict=False):
             values = jsonform.values_of_version(event, new, examples(event, new)[0], NOW)

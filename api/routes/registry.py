@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from events import compatibility
 from events.catalogue import BY_SCHEMA_ID, EVENTS, EventType, Version, schema
+from events.errors import InvalidSchema
 
 router = APIRouter(tags=["schema registry"])
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
-# An old reader reads what new writers write; the other way round, the missing columns are filled on reading.
-COMPATIBILITY = "FORWARD"
 LONGEST_BODY = 1 << 20
 SUBJECTS: dict[str, EventType] = {event.subject: event for event in EVENTS.values()}
 
@@ -134,11 +135,45 @@ async def register(subject: str) -> Response:
 async def config(subject: str | None = None) -> Response:
     if subject is not None:
         _subject(subject)
-    return RegistryResponse({"compatibilityLevel": COMPATIBILITY})
+    return RegistryResponse({"compatibilityLevel": compatibility.LEVEL})
+
+
+@router.post("/compatibility/subjects/{subject}/versions", response_class=RegistryResponse, summary="Does a schema fit")
+async def compatible_with_all(subject: str, request: Request, verbose: bool = False) -> Response:
+    """Whether a schema reads what every version wrote; with `verbose`, which field does not and why."""
+    event = _subject(subject)
+    return _verdict(await _body(request), event.versions, verbose)
+
+
+@router.post(
+    "/compatibility/subjects/{subject}/versions/{number}",
+    response_class=RegistryResponse,
+    summary="Does a schema fit one version",
+)
+async def compatible_with_one(subject: str, number: str, request: Request, verbose: bool = False) -> Response:
+    version = _version(_subject(subject), number)
+    return _verdict(await _body(request), (version,), verbose)
+
+
+@router.get(
+    "/subjects/{subject}/versions/{number}/referencedby", response_class=RegistryResponse, summary="Always nothing"
+)
+async def referenced_by(subject: str, number: str) -> Response:
+    """No schema here refers to another."""
+    _version(_subject(subject), number)
+    return RegistryResponse([])
+
+
+@router.get("/contexts", response_class=RegistryResponse, summary="The default one")
+async def contexts() -> Response:
+    return RegistryResponse(["."])
 
 
 @router.get("/mode", response_class=RegistryResponse, summary="Read-only")
-async def mode() -> Response:
+@router.get("/mode/{subject}", response_class=RegistryResponse, summary="The same for a subject")
+async def mode(subject: str | None = None) -> Response:
+    if subject is not None:
+        _subject(subject)
     return RegistryResponse({"mode": "READONLY"})
 
 
@@ -164,6 +199,20 @@ def _version(event: EventType, text: str) -> Version:
         if each.number == int(text):
             return each
     raise RegistryError(*NO_VERSION)
+
+
+def _verdict(body: bytes, versions: Iterable[Version], verbose: bool) -> Response:
+    given = _schema_in(body)
+    try:
+        found = [
+            f"version {each.number}: {place}"
+            for each in versions
+            for place in compatibility.breaks(given, schema(each.schema_id))
+        ]
+    except (InvalidSchema, RecursionError):
+        raise RegistryError(*INVALID_SCHEMA) from None
+    told = {"messages": found} if verbose else {}
+    return RegistryResponse({"is_compatible": not found, **told})
 
 
 def _described(event: EventType, version: Version) -> dict[str, Any]:
