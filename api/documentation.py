@@ -12,11 +12,20 @@ from api.problems import MEDIA_TYPE
 DESCRIPTION = (
     "How far Indonesia's Digital Population Identity (IKD) has reached, by region. Every figure names what it was"
     " divided by and what it rests on; one that can't be given honestly is null and says why. `0` is the nation."
+    " Figures of small regions need a key whose scope holds them."
 )
 PROBLEMS = {
     "404": "No region has this code.",
     "422": "A parameter can't be; names it and what it may be.",
     "503": "A part is away; names it. Retry later.",
+}
+KEYED = {
+    "401": "A key that does not hold, or none where one is needed.",
+    "403": "The key's scope does not hold this region; says which it has.",
+}
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as `cakupan subscriber add` gives it."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
 }
 _REF = "#/components/schemas/"
 
@@ -39,16 +48,22 @@ def _with_problems(whole: dict[str, Any]) -> dict[str, Any]:
     schemas |= problem.pop("$defs") | {"ProblemAnswer": problem}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    whole["components"]["securitySchemes"] = SCHEMES
     for path, operations in whole["paths"].items():
         for operation in operations.values():
+            keyed = "security" in operation
+            if keyed:
+                operation["security"] = [{}, *({name: []} for name in SCHEMES)]
             operation["responses"].pop("422", None)
-            operation["responses"] |= _problems_of(path)
+            operation["responses"] |= _problems_of(path, keyed)
     return whole
 
 
-def _problems_of(path: str) -> dict[str, Any]:
+def _problems_of(path: str, keyed: bool) -> dict[str, Any]:
     if not path.startswith("/v1"):
         return {}
     content = {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}ProblemAnswer"}}}
     wanted = PROBLEMS if "{code}" in path else {k: v for k, v in PROBLEMS.items() if k != "404"}
+    if keyed:
+        wanted = KEYED | wanted
     return {status: {"description": text, "content": content} for status, text in wanted.items()}

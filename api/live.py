@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import anyio
@@ -129,6 +130,9 @@ def _trouble(problem: Problem) -> Message:
     return Message("problem", problem.body["type"], json.dumps(problem.body), problem)
 
 
+KEY_GONE = _trouble(Problem(401, "bad-key", "the key that this stream was opened with holds no more"))
+
+
 class Hub:
     """All feeds of one app. Used from the server's event loop alone."""
 
@@ -179,12 +183,18 @@ class Hub:
 
 
 class LiveResponse(Response):
-    """A stream of a region's rates; or the problem, where even the first look fails."""
+    """A stream of a region's rates; or the problem, where even the first look fails.
+
+    `holds`: whether the key that it was opened with still does, asked as often as there are heartbeats.
+    """
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, hub: Hub, region: Region, heartbeat_seconds: float) -> None:
+    def __init__(
+        self, hub: Hub, region: Region, heartbeat_seconds: float, holds: Callable[[], Awaitable[bool]]
+    ) -> None:
         super().__init__()
+        self._holds = holds
         self._hub = hub
         self._region = region
         self._heartbeat_seconds = heartbeat_seconds
@@ -205,7 +215,13 @@ class LiveResponse(Response):
 
     async def _lines(self, first: Message, listener: Listener) -> AsyncIterator[str]:
         yield f"retry: {RECONNECT_MS}\n{first.lines()}"
+        checked_at = time.monotonic()
         while True:
+            if time.monotonic() - checked_at >= self._heartbeat_seconds:
+                checked_at = time.monotonic()
+                if not await self._holds():
+                    yield KEY_GONE.lines()
+                    return
             try:
                 async with asyncio.timeout(self._heartbeat_seconds):
                     message = await listener.next()

@@ -65,8 +65,10 @@ def settings_in(folder: Path) -> Settings:
     """Settings of a system of its own: its folder, and ports that are free."""
     return Settings(
         kafka_bootstrap=f"{LOOPBACK}:{_free_pair()}",
+        kafka_subscriber_port=free_port(),
         clickhouse_port=free_port(),
         api_port=free_port(),
+        public_level="village",  # what is asked for without a key
         worker_metrics_port=free_port(),
         data_dir=folder,
     )

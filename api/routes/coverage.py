@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api import coverage as contract
 from api import models, series
 from api import restatement as restated
+from api.access import BelowInScope, RegionInScope
 from api.allowed import MAX_POINTS
 from api.answering import respond
 from api.clocks import KnownAt, day_of, last_ms
@@ -23,7 +25,6 @@ from api.parameters import (
     CoverageQuery,
     Interval,
     KnownQ,
-    RegionInPath,
     RestatementQ,
     RestatementQuery,
     SeriesQ,
@@ -39,15 +40,15 @@ router = APIRouter(tags=["coverage"])
 
 
 @router.get("/v1/coverage/{code}", response_model=models.CoverageAnswer, summary="How far IKD has reached in a region")
-def coverage(region: RegionInPath, query: KnownQ, context: Ctx) -> Response:
+async def coverage(region: RegionInScope, query: KnownQ, context: Ctx) -> Response:
     """Active people, what they are divided by, coverage, the target and how far it is met, at the end of a day.
 
     A figure that can't be given honestly is null and named in `absent` with its reason; it is never 0. With `known_at`,
     what would have been reported then: events, denominators and targets that were recorded by then, and no others.
     """
     asked = _asked(query, context, query.known_at)
-    standing = context.log_state.read()
-    facts = _facts(context, standing, asked, [region], _people(context, asked, region))
+    found = _at_once(context, asked, [region])
+    standing, facts = found if found is not None else await run_in_threadpool(_read, context, asked, region)
     figures = contract.figures(region, asked, facts)
     absent = figures.absent + standing.absent
     return respond(models.CoverageAnswer(**{**dict(figures), "absent": absent}, data=standing.data))
@@ -58,16 +59,16 @@ def coverage(region: RegionInPath, query: KnownQ, context: Ctx) -> Response:
     response_model=models.CoverageChildren,
     summary="Coverage of the regions directly below, ranked",
 )
-def children(region: RegionInPath, query: ChildrenQ, context: Ctx) -> Response:
+async def children(region: BelowInScope, query: ChildrenQ, context: Ctx) -> Response:
     """All on one basis, so that they compare: the one asked for, else that of the target of the region itself.
 
     What is absent comes last, whatever the order. A village has no children. With `known_at`, the ranking that would
     have been reported then.
     """
     below = regions.children().get(region.number, [])
-    standing = context.log_state.read()
     asked = _asked(query, context, query.known_at)
-    facts = _facts(context, standing, asked, [region, *below], _people_below(context, asked, region, below))
+    found = _at_once(context, asked, [region, *below])
+    standing, facts = found if found is not None else await run_in_threadpool(_read_below, context, asked, region)
     asked = contract.on_one_basis(region, asked, facts)
     order = query.order or ("asc" if query.sort == "name" else "desc")
     ranked = rank([contract.figures(each, asked, facts) for each in below], query.sort, order)
@@ -92,7 +93,7 @@ def children(region: RegionInPath, query: ChildrenQ, context: Ctx) -> Response:
 
 
 @router.get("/v1/coverage/{code}/series", response_model=models.SeriesAnswer, summary="Coverage counts over time")
-def over_time(region: RegionInPath, query: SeriesQ, context: Ctx) -> Response:
+def over_time(region: RegionInScope, query: SeriesQ, context: Ctx) -> Response:
     """Active people at the end of every period and what changed in it; every period is there, changes or not.
 
     With `known_at`, the series that would have been reported then, up to that day.
@@ -125,7 +126,7 @@ def over_time(region: RegionInPath, query: SeriesQ, context: Ctx) -> Response:
     response_model=models.RestatementAnswer,
     summary="Why a day is reported otherwise now",
 )
-def restatement(region: RegionInPath, query: RestatementQ, context: Ctx) -> Response:
+def restatement(region: RegionInScope, query: RestatementQ, context: Ctx) -> Response:
     """What was reported of a day at `from` and what is reported of it at `to`, and what made the difference.
 
     One thing after the other is put in: late activations, then what ends or moves what counted, then denominators, then
@@ -184,13 +185,40 @@ def _facts(
     return Facts(active, _heard(context, standing, asked, silent), reference)
 
 
+def _at_once(context: Context, asked: Asked, wanted: Sequence[Region]) -> tuple[Standing, Facts] | None:
+    """What the answers about some regions need, from memory; None where something is to be waited for."""
+    if asked.known_at is not None:
+        return None
+    standing = context.log_state.recent()
+    if standing is None or context.references.ready(standing) is None:
+        return None
+    active = context.memory.held([each.number for each in wanted], asked.as_of)
+    if active is None or (len(active) < len(wanted) and context.sources.ready(standing) is None):
+        return None
+    return standing, _facts(context, standing, asked, wanted, active)
+
+
+def _read(context: Context, asked: Asked, region: Region) -> tuple[Standing, Facts]:
+    """What the answer about a region needs; waits for the tables."""
+    standing = context.log_state.read()
+    return standing, _facts(context, standing, asked, [region], _people(context, asked, region))
+
+
+def _read_below(context: Context, asked: Asked, region: Region) -> tuple[Standing, Facts]:
+    """The same of a region and those directly below it."""
+    below = regions.children().get(region.number, [])
+    standing = context.log_state.read()
+    active = _people_below(context, asked, region, below)
+    return standing, _facts(context, standing, asked, [region, *below], active)
+
+
 def _people(context: Context, asked: Asked, region: Region, late_ms: int = 0) -> dict[int, int]:
     """Active people of one region, of what was known; empty where events have not named it. Activations that were
     recorded later come in up to `late_ms`."""
     if asked.unanswerable:
         return {}
     if asked.known_at is None:
-        return answers.active_people(context.database, [region.number], asked.as_of)
+        return context.memory.active([region.number], asked.as_of)
     known_ms = last_ms(asked.known_at)
     people = answers.active_people_known(
         context.database, region.number, asked.as_of, activated_ms=max(late_ms, known_ms), amended_ms=known_ms
@@ -203,7 +231,7 @@ def _people_below(context: Context, asked: Asked, region: Region, below: Sequenc
     if asked.unanswerable:
         return {}
     if asked.known_at is None:
-        return answers.active_people(context.database, [region.number, *(each.number for each in below)], asked.as_of)
+        return context.memory.active([region.number, *(each.number for each in below)], asked.as_of)
     return answers.active_below_known(context.database, region.number, asked.as_of, last_ms(asked.known_at))
 
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Response
 
 from api import models
+from api.access import RegionInScope
 from api.allowed import MAX_POINTS
 from api.answering import respond
 from api.clocks import day_of
 from api.context import Ctx
 from api.log_state import NOT_VERIFIED, Standing
-from api.parameters import IntegrityQ, NothingQ, RegionInPath
+from api.parameters import IntegrityQ, NothingQ
 from api.problems import BadParameter
 from events import regions
 from projections import answers, integrity
@@ -56,7 +57,7 @@ def proof(_: NothingQ, context: Ctx) -> Response:
     response_model=models.IntegrityDaysAnswer,
     summary="A region's events in log and tables, day by day",
 )
-def days(region: RegionInPath, query: IntegrityQ, context: Ctx) -> Response:
+def days(region: RegionInScope, query: IntegrityQ, context: Ctx) -> Response:
     """Counts and order-free digests of the ids of activation events, by domicile, on both sides."""
     last = query.last or day_of(context.options.clock())
     first = query.first or last - WEEK

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from api import models
+from api.access import CallerOf, RegionInScope, holding
 from api.answering import respond
 from api.context import Ctx
 from api.live import MEDIA_TYPE, LiveResponse
-from api.parameters import NothingQ, RatesQ, RegionInPath
+from api.parameters import NothingQ, RatesQ
 from api.rates import rates
 
 router = APIRouter(tags=["rates"])
 
 
 @router.get("/v1/rates/{code}", response_model=models.RatesAnswer, summary="Events of the last minute, hour and day")
-def once(region: RegionInPath, query: RatesQ, context: Ctx) -> Response:
+def once(region: RegionInScope, query: RatesQ, context: Ctx) -> Response:
     """Events of the people who live in a region, in total and by channel, by when they happened.
 
     Windows are whole minutes and end with the minute that `at` lies in.
@@ -30,7 +31,9 @@ def once(region: RegionInPath, query: RatesQ, context: Ctx) -> Response:
     summary="The same, pushed when numbers change",
     responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
-async def live(region: RegionInPath, _: NothingQ, context: Ctx) -> Response:
+async def live(region: RegionInScope, _: NothingQ, context: Ctx, who: CallerOf, request: Request) -> Response:
     """Server-sent events. `rates`: the answer of `/v1/rates/{code}` now, at once and whenever a number changes, by
-    events or by the clock. `problem`: why there is none at present. Comments keep the connection open."""
-    return LiveResponse(context.hub, region, context.options.heartbeat_seconds)
+    events or by the clock. `problem`: why there is none at present, or that the key holds no more, which ends the
+    stream. Comments keep the connection open."""
+    holds = holding(request, context, who)
+    return LiveResponse(context.hub, region, context.options.heartbeat_seconds, holds)

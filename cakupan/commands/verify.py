@@ -13,10 +13,11 @@ from cakupan.recount import Log, read_log
 from cakupan.report import EXIT_WRONG, emit_json, fail, out, progress
 from cakupan.settings import Settings, read_settings
 from cakupan.verify import Report, compare
-from projections import position, sql
+from projections import keys, position, sql
 from projections.clickhouse import Database
 
 ROUNDS = 5  # a live system moves on while it is recounted: what is new is read, and only then a difference counts
+LONGEST = dt.timedelta(hours=12)  # that the key holds which a comparison asks with
 
 
 def verify(
@@ -47,14 +48,20 @@ def run(settings: Settings) -> Report:
         with progress("reading the log") as step:
             log = read_log(settings.kafka_bootstrap, log, step)
         _wait_for_answers(database, log)
-        with progress("comparing") as step, wiring.api_client(settings) as api:
-            report = compare(log, database, api, lambda _, done, total: step(done, total))
+        report = _compare(settings, database, log)
         if report.right or not _moved_on(database, log):
             break
     report.seconds = time.monotonic() - began
     if report.right:
         position.write_verified(database, report.positions, dt.datetime.now(dt.UTC))
     return report
+
+
+def _compare(settings: Settings, database: Database, log: Log) -> Report:
+    """With a key, for every village is asked for."""
+    lent = keys.lent(database, "cakupan-verify", LONGEST)
+    with progress("comparing") as step, lent as key, wiring.api_client(settings, key) as api:
+        return compare(log, database, api, lambda _, done, total: step(done, total))
 
 
 def _positions(database: Database) -> dict[tuple[str, int], int]:

