@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from events import jsonform, regions, rules
-from events.catalogue import DEAD_LETTER, EVENTS
+from events.catalogue import EVENTS, OURS
 from events.codec import Event
 from events.errors import ContractError, RuleBroken, UnknownRegion
 
@@ -166,8 +166,9 @@ def _village(code: Any) -> int:
 def _line(number: int, read: Callable[[], Mapping[str, Any]], now_ms: int) -> Line:
     try:
         given = read()
-        if given.get("type") == "RecordRefused":
-            raise ContractError("type: RecordRefused is written by the worker only")
+        written = EVENTS.get(str(given.get("type")))
+        if written is not None and written.topic in OURS:
+            raise ContractError(f"type: {written.name} is written by Cakupan only")
         # Not the time of the import: the same file must give the same events tomorrow.
         complete = {"recorded_at": given.get("occurred_at"), **given}
         return Line(number, jsonform.from_json(complete, now_ms))
@@ -177,4 +178,4 @@ def _line(number: int, read: Callable[[], Mapping[str, Any]], now_ms: int) -> Li
 
 def importable_types() -> list[str]:
     """Names of the event types that a file may hold."""
-    return [name for name, event in EVENTS.items() if event.topic != DEAD_LETTER]
+    return [name for name, event in EVENTS.items() if event.topic not in OURS]

@@ -23,6 +23,11 @@ OUTREACH = "ikd.outreach.v1"
 REFERENCE = "ikd.reference.v1"
 HEARTBEAT = "ikd.heartbeat.v1"
 DEAD_LETTER = "ikd.dead-letter.v1"
+COVERAGE = "ikd.coverage.v1"
+RECEIPT = "ikd.receipt.v1"
+
+# What Cakupan itself writes: nobody else sends it, and the worker counts nothing of the last two.
+OURS = frozenset({DEAD_LETTER, COVERAGE, RECEIPT})
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,16 @@ KEEP = {
     "max.message.bytes": "1048576",
 }
 
+# What a later value takes the place of. Both stand side by side for a week at least, for whoever was away.
+LATEST = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": "604800000",
+    "max.compaction.lag.ms": "1209600000",
+    "compression.type": "producer",
+    "message.timestamp.type": "LogAppendTime",
+    "max.message.bytes": "1048576",
+}
+
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
@@ -55,6 +70,8 @@ TOPICS: dict[str, Topic] = {
         Topic(REFERENCE, 1, "region", "Denominators, targets, published figures.", KEEP),
         Topic(HEARTBEAT, 1, "source", "Sources say that they are there.", KEEP),
         Topic(DEAD_LETTER, 1, "topic", "Records that could not be taken in, and what was decided about them.", KEEP),
+        Topic(COVERAGE, 1, "region", "A region's answer, whenever it changed. The last one stays.", LATEST),
+        Topic(RECEIPT, 1, "topic, region, hour", "Signed counts of what a topic held: docs/receipts.md.", LATEST),
     )
 }
 
@@ -121,6 +138,7 @@ EVENTS: dict[str, EventType] = {
         _one("SourceReported", HEARTBEAT, 401),
         _one("RecordRefused", DEAD_LETTER, 501),
         _one("RefusalSettled", DEAD_LETTER, 502),
+        _one("CoverageChanged", COVERAGE, 601),
     )
 }
 

@@ -118,6 +118,17 @@ def decode_batch(topic: str, records: Sequence[bytes | None], arrived_ms: Sequen
     return out
 
 
+def places(records: Sequence[bytes | None], decoded: Decoded) -> dict[str, list[int]]:
+    """By event type: the index in the batch of each row of its frame. `decoded`: what `decode_batch` made of it."""
+    refused = {each.index for each in decoded.refused}
+    out: dict[str, list[int]] = {name: [] for name in decoded.frames}
+    for header, indexes in _by_header(records).items():
+        known = BY_SCHEMA_ID.get(int.from_bytes((header or b"")[1:], "big"))
+        if known is not None and known[0].name in out:
+            out[known[0].name] += [index for index in indexes if index not in refused]
+    return out
+
+
 @functools.cache
 def columns(event: EventType) -> list[str]:
     """Names of the newest version's fields, in order."""
@@ -245,7 +256,10 @@ def _tail(schema_id: int) -> bytes:
 
 @functools.cache
 def _container_head(schema_id: int) -> bytes:
-    meta = {"avro.schema": json.dumps(schema(schema_id)).encode(), "avro.codec": b"null"}
+    # Defaults are for readers of other versions; polars refuses one on an enum.
+    fields = [{name: each[name] for name in each if name != "default"} for each in schema(schema_id)["fields"]]
+    writer = {**schema(schema_id), "fields": fields}
+    meta = {"avro.schema": json.dumps(writer).encode(), "avro.codec": b"null"}
     entries = b"".join(_varint(len(key)) + key.encode() + _varint(len(value)) + value for key, value in meta.items())
     return b"Obj\x01" + _varint(len(meta)) + entries + _varint(0) + _SYNC
 

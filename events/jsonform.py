@@ -19,8 +19,9 @@ from events.catalogue import EVENTS, EventType, Version, schema
 from events.codec import Event, Values
 from events.errors import ContractError, RuleBroken, UnknownRegion
 
-REGION_FIELDS = frozenset({"domicile", "service_region", "region", "counterpart", "regions"})
-DAY_FIELDS = frozenset({"valid_to"})  # a nullable date: Avro readers disagree on a union with a logical type
+REGION_FIELDS = frozenset({"domicile", "service_region", "region", "counterpart", "regions", "target_region"})
+# Nullable dates: Avro readers disagree on a union with a logical type.
+DAY_FIELDS = frozenset({"valid_to", "recorded_on", "wajib_ktp_on", "holders_on", "population_on"})
 EPOCH = dt.date(1970, 1, 1)
 
 

@@ -30,6 +30,7 @@ _KEY_FIELD = {
     catalogue.REFERENCE: "region",
     catalogue.HEARTBEAT: "source",
     catalogue.DEAD_LETTER: "topic",
+    catalogue.COVERAGE: "region",
 }
 
 

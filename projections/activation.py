@@ -73,6 +73,9 @@ class Door:
 
 EVENTS_IN = Door("activation_in", COLUMNS)
 
+# What a run touched, until it has recomputed.
+TOUCHED = ("touched_person", "touched_office", "touched_minute", "touched_day")
+
 # A village's code divided by this is its district's, regency's, province's, the nation's.
 LEVELS_UP = (10**4, 10**6, 10**8, 10**10)
 
@@ -87,18 +90,19 @@ def recompute(database: Database, run: int) -> None:
         database.run(sql.query("recompute_coverage_parent"), {**params, "cut": cut})
     database.run(sql.query("recompute_rate_minute"), params)
     database.run(sql.query("recompute_service_day"), params)
+    database.run(sql.query("recompute_coverage_changed"), params)
     forget(database, run)
 
 
 def forget(database: Database, run: int) -> None:
     """Drop what a finished run touched."""
-    database.run("ALTER TABLE touched DROP PARTITION %(run)s", {"run": run})
-    database.run("ALTER TABLE touched_day DROP PARTITION %(run)s", {"run": run})
+    for table in TOUCHED:
+        database.run(f"ALTER TABLE {table} DROP PARTITION %(run)s", {"run": run})
 
 
 def forget_older(database: Database, run: int) -> None:
     """Drop what crashed runs older than `run` left behind. Their batches were never acknowledged and come again."""
-    for table in ("touched", "touched_day", "erasing"):
+    for table in (*TOUCHED, "erasing"):
         parts = database.rows(
             "SELECT DISTINCT partition FROM system.parts"
             " WHERE active AND database = currentDatabase() AND table = %(table)s AND toUInt64(partition) < %(run)s",

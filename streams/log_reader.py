@@ -22,9 +22,10 @@ PATIENCE = 60.0  # seconds without a record, while there are some, before Kafka 
 class LogReader:
     """Reads ranges of offsets. Joins no group, commits nothing. Every method raises PublishError if Kafka is away."""
 
-    def __init__(self, bootstrap: str, name: str) -> None:
-        """`name` shows in the broker's logs."""
+    def __init__(self, bootstrap: str, name: str, wait: float = 0.5) -> None:
+        """`name` shows in the broker's logs. `wait`: seconds in which a fetch fills up, so what a short read costs."""
         self._bootstrap = bootstrap
+        self._wait = wait
         self._consumer = plain_consumer(
             bootstrap, name, **{"enable.partition.eof": True, "queued.max.messages.kbytes": 16_384}
         )
@@ -39,13 +40,20 @@ class LogReader:
         """Let go of the broker."""
         self._consumer.close()
 
+    def topics(self) -> set[str]:
+        """Names of the topics that there are."""
+        try:
+            return set(self._consumer.list_topics(timeout=10).topics)
+        except KafkaException as error:
+            raise away(self._bootstrap, error.args[0].str()) from error
+
     def heads(self, topic: str) -> dict[int, int]:
         """By partition: the offset that the next record will have."""
         try:
             partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
         except KafkaException as error:
             raise away(self._bootstrap, error.args[0].str()) from error
-        return {each: self._bounds((topic, each))[1] for each in partitions}
+        return {each: self.bounds((topic, each))[1] for each in partitions}
 
     def read(self, ranges: Mapping[Place, tuple[int, int]]) -> dict[Place, list[Any]]:
         """The messages of each range (first offset, offset behind the last), in order."""
@@ -54,7 +62,7 @@ class LogReader:
         self._consumer.assign([TopicPartition(*place, ranges[place][0]) for place in sorted(waiting)])
         patience = time.monotonic() + PATIENCE
         while waiting:
-            messages = self._consumer.consume(10_000, timeout=0.5)
+            messages = self._consumer.consume(10_000, timeout=self._wait)
             if messages:
                 patience = time.monotonic() + PATIENCE
             elif time.monotonic() > patience:
@@ -76,12 +84,12 @@ class LogReader:
 
     def records(self, place: Place, offsets: Sequence[int]) -> Iterator[list[Any]]:
         """The messages at these offsets, in order, as far as they are there, in lists that are not too long."""
-        low, high = self._bounds(place)
+        low, high = self.bounds(place)
         for run in _runs(sorted(each for each in set(offsets) if low <= each < high)):
             wanted = set(run)
             yield [each for each in self.read({place: (run[0], run[-1] + 1)})[place] if each.offset() in wanted]
 
-    def _bounds(self, place: Place) -> tuple[int, int]:
+    def bounds(self, place: Place) -> tuple[int, int]:
         """The first offset that is there, and the next that will be."""
         try:
             low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)

@@ -33,3 +33,22 @@ class WorkerMetrics:
 
 
 METRICS = WorkerMetrics()
+
+
+class FanoutMetrics:
+    """The metrics of the fan-out, which is a process of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.events = Counter("cakupan_fanout_events", "Events passed on, by topic.", ["topic"], registry=r)
+        self.position = Gauge("cakupan_fanout_position", "Next to pass on.", ["topic", "partition"], registry=r)
+        self.lag = Gauge("cakupan_fanout_lag_events", "Records not yet passed on.", ["topic", "partition"], registry=r)
+        self.provinces = Gauge("cakupan_fanout_provinces", "Provinces that are passed their events.", registry=r)
+        self.catching_up = Gauge("cakupan_fanout_catching_up", "Provinces still passed what came before.", registry=r)
+        self.answers = Counter("cakupan_fanout_answers", "Changed answers published.", registry=r)
+        self.receipts = Counter("cakupan_fanout_receipts", "Receipts published, by topic.", ["topic"], registry=r)
+        self.retries = Counter("cakupan_fanout_retries", "Attempts that a part was away for.", ["what"], registry=r)
+
+
+FANOUT = FanoutMetrics()

@@ -44,6 +44,9 @@ def own_database(log: KafkaNode, clickhouse: ClickHouseNode, folder: Path, migra
         clickhouse_database=name,
         worker_group=name,
         worker_metrics_port=0,
+        fanout_group=f"{name}-fanout",
+        fanout_metrics_port=0,
+        fanout_look_seconds=0.5,
         data_dir=folder,
     )
     if migrated:
