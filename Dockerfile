@@ -11,4 +11,5 @@ COPY api api
 COPY cakupan cakupan
 RUN uv pip install --system --no-cache --no-deps --no-build-isolation . && useradd --create-home cakupan
 USER cakupan
+RUN mkdir /home/cakupan/data
 CMD ["cakupan", "--help"]

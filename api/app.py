@@ -8,20 +8,26 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
-from api import middleware, models, problems
+from api import access, middleware, models, problems
 from api.context import Context
 from api.documentation import DESCRIPTION, document
 from api.held import Held
+from api.keyring import Keyring
 from api.live import Hub
 from api.log_state import LogState
+from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from api.rates import rates
-from api.routes import coverage, dead_letters, freshness, health, integrity, regions, registry
+from api.routes import coverage, dead_letters, events, freshness, health, integrity, regions, registry
 from api.routes import rates as rates_routes
+from api.routes import stream as stream_routes
+from api.stream.hub import StreamHub
+from api.stream.metrics import StreamMetrics
+from api.tending import tending
 from events.catalogue import HEARTBEAT, REFERENCE
 from events.regions import Region
-from projections import facts
+from projections import facts, keys
 from projections.clickhouse import Database
 
 # FastAPI's own spans are opened before any middleware and hold the address as it was sent: they would carry out what
@@ -44,7 +50,8 @@ def create_app(
     """
     options = options or ApiOptions()
     metrics = ApiMetrics()
-    log_state = LogState(database, options.clock, options.share_seconds)
+    memory = Memory(database, options.held_bytes)
+    log_state = LogState(database, options.clock, options.share_seconds, memory.follow)
     references = Held(lambda: facts.references(database), REFERENCE, ("denominator", "target"))
     sources = Held(lambda: facts.sources(database), HEARTBEAT, ("source_report",))
 
@@ -52,17 +59,27 @@ def create_app(
         now = options.clock()
         return rates(database, log_state, sources, region, now, now)
 
+    keyring = Keyring(lambda: keys.by_digest(database), options.key_seconds, options.clock)
     hub = Hub(look, options, metrics.listeners.set)
     # Its pages bring their own scripts: offices behind weak networks and closed ones read them too.
     app = FastAPIOffline(
-        title="Cakupan", version="1", description=DESCRIPTION, redirect_slashes=False, telemetry=NO_TELEMETRY
+        title="Cakupan",
+        version="1",
+        description=DESCRIPTION,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+        lifespan=tending(memory) if options.fill else None,
     )
-    app.state.context = Context(database, options, kafka_probe, log_state, references, sources, hub, metrics)
+    streams = StreamHub(options.stream, StreamMetrics(metrics.registry))
+    app.state.context = Context(
+        database, options, kafka_probe, log_state, memory, references, sources, hub, metrics, keyring, streams
+    )
     problems.install(app, options.clickhouse_setting)
-    for noun in (regions, coverage, rates_routes, freshness, integrity, dead_letters, health):
+    for noun in (regions, coverage, rates_routes, stream_routes, freshness, integrity, dead_letters, events, health):
         app.include_router(noun.router)
     registry.install(app)
     # The last one added stands first.
+    app.add_middleware(access.Private)
     app.add_middleware(middleware.RefusePersonalData)
     app.add_middleware(middleware.Measure, metrics=metrics)
     document(app)

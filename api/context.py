@@ -9,10 +9,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.held import Held
+from api.keyring import Keyring
 from api.live import Hub
 from api.log_state import LogState
+from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
+from api.stream.hub import StreamHub
 from projections.clickhouse import Database
 from projections.facts import References, Sources
 
@@ -25,10 +28,13 @@ class Context:
     options: ApiOptions
     kafka_probe: Callable[[], None] | None
     log_state: LogState
+    memory: Memory
     references: Held[References]
     sources: Held[Sources]
     hub: Hub
     metrics: ApiMetrics
+    keyring: Keyring
+    streams: StreamHub
 
 
 async def _context(request: Request) -> Context:

@@ -24,6 +24,7 @@ class ApiMetrics:
         self.seconds = Histogram(
             "cakupan_api_request_seconds", "Time to the first byte.", ["method", "route"], buckets=SECONDS, registry=r
         )
+        self.refused = Counter("cakupan_api_refused", "Requests refused for their key.", ["reason"], registry=r)
         self.listeners = Gauge("cakupan_api_live_listeners", "Open live streams.", registry=r)
         self.clickhouse_up = Gauge("cakupan_api_clickhouse_up", "1 while ClickHouse answers.", registry=r)
         self.age = Gauge("cakupan_api_data_age_seconds", "Age of the answers.", [], registry=r)

@@ -6,8 +6,19 @@ import socket
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.stream.response import TRANSPORT
 
 GRACE_SECONDS = 5
+
+
+class _Protocol(HttpToolsProtocol):
+    """Shows a stream its connection: a last word has to get behind what a slow client has not taken yet."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]  # ASGI leaves them open
 
 
 class Server(uvicorn.Server):
@@ -19,6 +30,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.context.hub.close()
+        self._app.state.context.streams.close()
         await super().shutdown(sockets)
 
 
@@ -28,6 +40,7 @@ def make_server(app: FastAPI, host: str, port: int, *, access_log: bool = False)
         app,
         host=host,
         port=port,
+        http=_Protocol,
         access_log=access_log,
         server_header=False,
         log_level="warning" if not access_log else "info",

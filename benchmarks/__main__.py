@@ -6,7 +6,20 @@ from collections.abc import Callable
 
 import typer
 
-from benchmarks import api, decode, freshness, ingest, integrity, live, memory, rebuild, scale, start
+from benchmarks import (
+    api,
+    decode,
+    fanout,
+    freshness,
+    ingest,
+    integrity,
+    live,
+    memory,
+    rebuild,
+    scale,
+    start,
+    stream,
+)
 from benchmarks.result import Result
 
 BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
@@ -20,6 +33,8 @@ BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
     "live": (live.run, 2_000),
     "rebuild": (rebuild.run, 10_000_000),
     "start": (start.run, 3),
+    "stream": (stream.run, 2_000),
+    "fanout": (fanout.run, 1_000_000),
 }
 
 
@@ -28,8 +43,8 @@ def main(
     events: int = typer.Option(
         0,
         min=0,
-        help="How many events; people stored for api and freshness, listeners for live, starts for start."
-        " 0: the benchmark's own number.",
+        help="How many events; people stored for api and freshness, listeners for live and"
+        " stream, starts for start. 0: the benchmark's own number.",
     ),
 ) -> None:
     """Run benchmarks: each compares in one run, prints a table and writes benchmarks/results/NAME.json."""

@@ -10,24 +10,28 @@ from cakupan.commands import (
     audit,
     dead_letters,
     doctor,
+    fanout,
     importing,
     migrate,
     publish,
     rebuild,
+    receipts,
     repair,
     serve,
     simulate,
     status,
+    subscriber,
     topics,
     up,
     verify,
+    webhook,
     worker,
 )
 from cakupan.embedded.errors import StackError
 from cakupan.report import EXIT_AWAY, EXIT_BAD_INPUT, say
 from cakupan.settings import SettingsError
 from cakupan.verify import ApiAway
-from events.errors import ContractError, PublishError
+from events.errors import ContractError, PublishError, RegistryAway
 from projections.errors import DatabaseError
 
 app = typer.Typer(
@@ -51,9 +55,14 @@ app.command("import")(importing.import_file)
 app.command("publish")(publish.publish)
 app.command("verify")(verify.verify)
 app.command("audit")(audit.audit)
+app.command("fanout")(fanout.fanout)
+app.add_typer(receipts.app, name="receipts")
 app.command("repair")(repair.repair)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(subscriber.app, name="subscriber")
+app.add_typer(webhook.app, name="webhook")
+app.command("webhooks")(webhook.webhooks)
 app.command("status")(status.status)
 
 
@@ -65,7 +74,7 @@ def main() -> None:
         _end(f"settings: {error}", EXIT_BAD_INPUT)
     except (StackError, ContractError) as error:
         _end(str(error), EXIT_BAD_INPUT)
-    except (PublishError, DatabaseError, ApiAway) as error:
+    except (PublishError, RegistryAway, DatabaseError, ApiAway) as error:
         _end(str(error), EXIT_AWAY)
     except BrokenPipeError:
         sys.exit(0)

@@ -227,14 +227,20 @@ def of_settings(settings: Settings, projection: str | None = None) -> Rebuild:
     return Rebuild(settings.kafka_bootstrap, wiring.database(settings), wiring.database(beside), name, projection)
 
 
-def bring_up_to_date(settings: Settings, say: Callable[[str], None]) -> None:
-    """Migrate, and build anew what a migration wants built. No worker may run. Raises as Rebuild and migrate do."""
+def bring_up_to_date(
+    settings: Settings, say: Callable[[str], None], wait_for_log: Callable[[], None] = lambda: None
+) -> None:
+    """Migrate, and build anew what a migration wants built. No worker may run. Raises as Rebuild and migrate do.
+
+    `wait_for_log` is called before the log is needed, which it seldom is.
+    """
     work = of_settings(settings)
     if work.finish_cut_short():
         work.drop()
     try:
         migrate(work.present)
     except RebuildNeeded as error:
+        wait_for_log()
         say(f"{error.migration.title}: building the tables anew from the log")
         work.prepare(fresh=False)
         work.catch_up(_saying(say))

@@ -1,4 +1,4 @@
-"""The embedded stack: Kafka, ClickHouse, worker, API and auditor as child processes of one command, on loopback."""
+"""The embedded stack: Kafka, ClickHouse, worker, API, auditor, fan-out: child processes of one command, on loopback."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from cakupan import wiring
 from cakupan.embedded.clickhouse import ClickHouseNode
 from cakupan.embedded.errors import StackError
 from cakupan.embedded.jars import Progress
@@ -23,11 +24,15 @@ from cakupan.embedded.process import Child, require_folder, require_free_port, s
 from cakupan.rebuild import bring_up_to_date
 from cakupan.settings import Settings
 from events import topics
+from projections import webhooks
+from projections.errors import DatabaseError
 
 Say = Callable[[str], None]
 
 STOP_WORKER = 3  # the worker's own decision, see streams.runner: starting it again would end the same way
 RESTART_PAUSE = 1.0
+WEBHOOKS_LOOK = 3.0  # seconds between two looks at whether there are webhooks
+WEBHOOKS_PATIENCE = 2.0
 STALLED = 503
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -43,8 +48,11 @@ class Stack:
     worker: Child | None = None
     api: Child | None = None
     auditor: Child | None = None
+    fanout: Child | None = None
+    webhooks: Child | None = None
 
     def __post_init__(self) -> None:
+        self._webhooks_due = 0.0
         host, _, port = self.settings.kafka_bootstrap.partition(":")
         if host not in ("127.0.0.1", "localhost") or not port.isdigit():
             raise StackError(
@@ -53,7 +61,12 @@ class Stack:
                 "set it to 127.0.0.1 and a port, or run worker and serve by themselves against your brokers.",
             )
         data = self.settings.data_dir
-        self.kafka = KafkaNode(data / "kafka", port=int(port), controller_port=int(port) + 1)
+        self.kafka = KafkaNode(
+            data / "kafka",
+            port=int(port),
+            controller_port=int(port) + 1,
+            subscriber_port=self.settings.kafka_subscriber_port or None,
+        )
         self.clickhouse = ClickHouseNode(data / "clickhouse", port=self.settings.clickhouse_port)
 
     def start(self, on_download: Progress | None = None) -> None:
@@ -64,15 +77,19 @@ class Stack:
         self.clickhouse.start()
         self.kafka.start(on_download)
         self.clickhouse.wait_ready()
-        self.kafka.wait_ready()
         self.say("bringing topics and tables up to date")
-        topics.apply(self.settings.kafka_bootstrap, replication=self.settings.kafka_replication)
-        bring_up_to_date(self.settings, self.say)
+        bring_up_to_date(self.settings, self.say, self._wait_for_log)
         self.say("starting the worker and the API")
+        self.start_api()  # it needs no Kafka, which takes longer than ClickHouse
+        self._wait_for_log()
         self.start_worker()
-        self.start_api()
         self.wait_api()
         self.start_auditor()
+        self.start_fanout()
+
+    def _wait_for_log(self) -> None:
+        self.kafka.wait_ready()
+        topics.apply(self.settings.kafka_bootstrap, replication=self.settings.kafka_replication)
 
     def _require_free_ports(self) -> None:
         """All at once and before anything starts, each with the setting that gives it another port."""
@@ -80,6 +97,7 @@ class Stack:
         wanted = (
             (self.kafka.port, "Kafka (CAKUPAN_KAFKA_BOOTSTRAP)"),
             (self.kafka.controller_port, "Kafka's controller (CAKUPAN_KAFKA_BOOTSTRAP, one above its port)"),
+            (settings.kafka_subscriber_port, "Kafka's subscribers (CAKUPAN_KAFKA_SUBSCRIBER_PORT)"),
             (settings.clickhouse_port, "ClickHouse (CAKUPAN_CLICKHOUSE_PORT)"),
             (settings.api_port, "the API (CAKUPAN_API_PORT)"),
             (settings.worker_metrics_port, "the worker's metrics (CAKUPAN_WORKER_METRICS_PORT)"),
@@ -96,6 +114,22 @@ class Stack:
 
     def start_auditor(self) -> None:
         self.auditor = self._spawn("audit")
+
+    def start_fanout(self) -> None:
+        self.fanout = self._spawn("fanout")
+
+    def start_webhooks(self) -> None:
+        self.webhooks = self._spawn("webhooks")
+
+    def _start_wanted_webhooks(self) -> None:
+        """Most systems have none, and do without a process for them."""
+        if self.webhooks is not None or time.monotonic() < self._webhooks_due:
+            return
+        self._webhooks_due = time.monotonic() + WEBHOOKS_LOOK
+        # A ClickHouse that is away or stands still must not hold up the watch; the next look is soon.
+        with contextlib.suppress(DatabaseError):
+            if webhooks.any_active(wiring.database(self.settings, WEBHOOKS_PATIENCE)):
+                self.start_webhooks()
 
     def wait_api(self, timeout: float = 60) -> None:
         """Wait until the API answers. Raises StackError with what it said."""
@@ -117,10 +151,13 @@ class Stack:
                 node.start()
                 node.wait_ready()
         self._restart_stalled_worker()
+        self._start_wanted_webhooks()
         for child, start in (
             (self.worker, self.start_worker),
             (self.api, self.start_api),
             (self.auditor, self.start_auditor),
+            (self.fanout, self.start_fanout),
+            (self.webhooks, self.start_webhooks),
         ):
             if child is None or child.running:
                 continue
@@ -142,7 +179,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, readers first. Never raises."""
-        readers = ((self.auditor, 5.0), (self.api, 5.0), (self.worker, 12.0))
+        readers = ((self.webhooks, 10.0), (self.fanout, 5.0), (self.auditor, 5.0), (self.api, 5.0), (self.worker, 12.0))
         for part, grace in (*readers, (self.kafka, 20.0), (self.clickhouse, 15.0)):
             if part is not None:
                 with contextlib.suppress(Exception):

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cakupan.embedded.kafka import SERVER_PROPERTIES
+from cakupan.embedded.kafka import SERVER_PROPERTIES, SUBSCRIBER_PROPERTIES
 from cakupan.settings import Settings
+from tests.registry.apicurio import VERSION, Apicurio
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
@@ -19,6 +20,9 @@ COMPOSE = ROOT / "docker-compose.yml"
 # What must differ: where the parts are, and what is secret.
 PLACES = {
     "kafka_bootstrap",
+    "kafka_subscriber_bootstrap",
+    "kafka_ca",
+    "registry_url",
     "clickhouse_host",
     "clickhouse_port",
     "clickhouse_password",
@@ -44,8 +48,21 @@ def test_every_part_is_there(services: dict[str, Any]) -> None:
 
 def test_the_broker_has_the_embedded_settings(services: dict[str, Any]) -> None:
     environment = services["kafka"]["environment"]
-    for name, value in SERVER_PROPERTIES.items():
-        assert str(environment[f"KAFKA_{name.upper().replace('.', '_')}"]) == value, name
+    for name, value in (SERVER_PROPERTIES | SUBSCRIBER_PROPERTIES).items():
+        # The image's own way to write a name: a dot as one underscore, a hyphen as three.
+        variable = f"KAFKA_{name.upper().replace('.', '_').replace('-', '___')}"
+        assert str(environment[variable]) == value, name
+
+
+def test_only_the_subscribers_listener_is_published(services: dict[str, Any]) -> None:
+    """Whoever reaches the internal one may do all, and the controllers' too."""
+    kafka = services["kafka"]
+    listeners = dict(each.split("://") for each in kafka["environment"]["KAFKA_LISTENERS"].split(","))
+    assert kafka["ports"] == [f"127.0.0.1{listeners['SUBSCRIBERS']}{listeners['SUBSCRIBERS']}"]
+    protocols = dict(
+        each.split(":") for each in kafka["environment"]["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")
+    )
+    assert protocols["SUBSCRIBERS"] == "SASL_SSL"
 
 
 def test_worker_and_api_have_the_embedded_settings(services: dict[str, Any]) -> None:
@@ -56,6 +73,14 @@ def test_worker_and_api_have_the_embedded_settings(services: dict[str, Any]) -> 
             assert name in defaults, f"{service} sets {key}, which is no setting"
             if name not in PLACES:
                 assert type(defaults[name])(value) == defaults[name], f"{service}: {key}"
+
+
+def test_the_registry_is_the_one_that_is_tested(services: dict[str, Any]) -> None:
+    tested = Apicurio(ROOT, "kafka:19092", 8080, 9000).environment
+    service = services["registry"]
+    assert service["image"] == f"apicurio/apicurio-registry:{VERSION}"
+    assert service["environment"] == {each: tested[each] for each in tested if each.startswith("APICURIO_")}
+    assert services["setup"]["environment"]["CAKUPAN_REGISTRY_URL"] == "http://registry:8080/apis/ccompat/v7"
 
 
 def test_worker_and_api_share_one_image_of_ours(services: dict[str, Any]) -> None:

@@ -38,6 +38,9 @@ def test_files_that_are_named_exist(page: Path) -> None:
 def commands() -> list[list[str]]:
     names = [["topics", "apply"], ["simulate", "sambas"], ["simulate", "nation"]]
     names += [["dead-letters", each] for each in ("list", "show", "retry", "discard")]
+    names += [["subscriber", each] for each in ("add", "list", "rotate", "remove", "certificates")]
+    names += [["receipts", each] for each in ("check", "list", "key")]
+    names += [["webhook", e] for e in ("add", "list", "rotate", "remove", "enable", "parked", "replay", "test")]
     return names + [[str(each.name)] for each in app.registered_commands]
 
 

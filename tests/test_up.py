@@ -33,6 +33,7 @@ from cakupan.settings import Settings
 from cakupan.stack import Stack
 from events.catalogue import ACTIVATION
 from events.regions import format_code
+from projections import keys
 from projections.answers import active_people
 from projections.clickhouse import Database
 from tests.conftest import free_port
@@ -80,13 +81,15 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     kafka = free_port()
     settings = Settings(
         kafka_bootstrap=f"127.0.0.1:{kafka}",
+        kafka_subscriber_port=free_port(),
         clickhouse_port=free_port(),
         api_port=free_port(),
         worker_metrics_port=free_port(),
         data_dir=folder / "data",
     )
     process = start(settings, folder / "up.log")
-    with wiring.api_client(settings) as api:
+    lent = keys.lent(wiring.database(settings), "cakupan-test", dt.timedelta(hours=1))
+    with lent as key, wiring.api_client(settings, key) as api:
         yield Up(settings, process, api)
     process.process.send_signal(signal.SIGINT)
     assert process.process.wait(60) == 0, process.said[-2000:]
@@ -129,6 +132,23 @@ def children(up: Up, code: str) -> list[dict[str, Any]]:
     return items
 
 
+def test_villages_are_for_who_has_a_key(up: Up) -> None:
+    with wiring.api_client(up.settings) as public:
+        assert public.get("/v1/coverage/61/children").status_code == 200
+        assert public.get("/v1/coverage/61.01/children").status_code == 401
+
+
+def test_a_subscriber_gets_what_it_needs(up: Up) -> None:
+    made = command(up.settings, "subscriber", "add", "61", "--name", "kalbar", "--json")
+    assert made.returncode == 0, made.stderr
+    credentials = json.loads(made.stdout)
+    consumer = Consumer(credentials["kafka"])
+    assert set(credentials["topics"]) == consumer.list_topics(timeout=20).topics.keys()
+    consumer.close()
+    with wiring.api_client(up.settings, credentials["api_key"]) as its:
+        assert its.get("/v1/coverage/61.01/children").status_code == 200
+
+
 def test_every_route_shows_the_same_number(up: Up) -> None:
     districts = children(up, "61.01")
     assert len(districts) == 19
@@ -160,7 +180,7 @@ def test_an_event_in_an_idle_system_shows_at_once(up: Up) -> None:
 
 
 def test_live_rates_are_pushed_when_they_change(up: Up) -> None:
-    with httpx.stream("GET", f"{up.settings.api_address}/v1/rates/61.01.02/live", timeout=60) as stream:
+    with up.api.stream("GET", "/v1/rates/61.01.02/live", timeout=60) as stream:
         lines = stream.iter_lines()
         first = _next_rates(lines)
         command(up.settings, "publish", "Activated", "domicile=61.01.02.2001")
@@ -295,6 +315,7 @@ def a_system(folder: Path) -> Settings:
     """One that nobody has started yet, on ports of its own."""
     return Settings(
         kafka_bootstrap=f"127.0.0.1:{free_port()}",
+        kafka_subscriber_port=free_port(),
         clickhouse_port=free_port(),
         api_port=free_port(),
         worker_metrics_port=0,
@@ -322,6 +343,7 @@ def test_a_worker_that_stands_still_is_started_again(tmp_path: Path) -> None:
     kafka = free_port()
     settings = Settings(
         kafka_bootstrap=f"127.0.0.1:{kafka}",
+        kafka_subscriber_port=free_port(),
         clickhouse_port=free_port(),
         api_port=free_port(),
         worker_metrics_port=free_port(),

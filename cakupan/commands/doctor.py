@@ -18,6 +18,7 @@ from cakupan.settings import Settings, read_settings
 from events.kafka import KafkaProbe
 
 FREE_BYTES = 2 << 30
+TEST_PROGRAMS = ("kcat", "chromium")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,16 @@ def _jars(_: Settings) -> Finding:
             "Apache Kafka", "note", f"{len(missing)} jars not yet in the cache", "the first start brings them (44 MB)."
         )
     return Finding("Apache Kafka", "ok", f"{jars.ENDPOINTS[0].rpartition(':')[2]}, jars in {folder}")
+
+
+def _programs(_: Settings) -> Finding:
+    missing = [each for each in TEST_PROGRAMS if not shutil.which(each)]
+    if missing:
+        return Finding(
+            "for make test", "note", f"not installed: {', '.join(missing)}",
+            f"apt-get install {' '.join(missing)}; only the tests of the subscribers' examples need it.",
+        )  # fmt: skip
+    return Finding("for make test", "ok", ", ".join(TEST_PROGRAMS))
 
 
 def _folder(settings: Settings) -> Finding:
@@ -133,6 +144,7 @@ LOOKS: tuple[Callable[[Settings], Finding], ...] = (
     _java,
     _engine,
     _jars,
+    _programs,
     _folder,
     _kafka,
     _clickhouse,
@@ -146,7 +158,7 @@ def _shown(settings: Settings) -> dict[str, str]:
 
 def _setting_lines(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, value in settings.model_dump().items():
-        yield f"CAKUPAN_{name.upper()}", "(set)" if name.endswith("password") and value else str(value)
+        yield f"CAKUPAN_{name.upper()}", "(set)" if name.endswith(("password", "webhook_key")) and value else str(value)
 
 
 def _tell(findings: list[Finding], settings: Settings) -> None:

@@ -1,0 +1,214 @@
+"""One stream as an answer: what comes next as soon as it is there, signs of life in between, a last word at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Response
+from starlette.types import Receive, Scope, Send
+
+from api.problems import Away, Problem
+from api.stream.hub import Asking, Listener, StreamHub
+from api.stream.ring import Format, TooSlow
+from events.errors import PublishError
+from events.feed import compact
+
+TRANSPORT = "cakupan.transport"  # where the server leaves its own in the scope, see `api.server`
+RECONNECT_MS = 2000
+LINGER_SECONDS = 30.0  # for a last word to be taken, before the connection is cut
+
+LAST_WORDS = {
+    "slow": "this client reads more slowly than events come, and what it was to get next is no longer in memory",
+    "stalled": "this client took nothing of what was sent for too long",
+    "key": "the key of this stream does not hold any more",
+    "tail": "the log can't be read now",
+    "stopping": "the API is stopping",
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a stream is written. `opening` takes milliseconds, `alive` an id, `last` an id and a problem."""
+
+    media_type: str
+    event: Format
+
+    def opening(self, id_: bytes) -> bytes:
+        return b"retry: %d\n: from here on\nid: %b\n\n" % (RECONNECT_MS, id_)
+
+    def alive(self, id_: bytes) -> bytes:
+        return b": still here\nid: %b\n\n" % id_
+
+    def last(self, id_: bytes, problem: bytes) -> bytes:
+        return b"event: error\nid: %b\ndata: %b\n\n" % (id_, problem)
+
+
+class _Lines(Dialect):
+    def opening(self, id_: bytes) -> bytes:
+        return self.alive(id_)
+
+    def alive(self, id_: bytes) -> bytes:  # noqa: ARG002 -- an empty line says nothing else
+        return b"\n"
+
+    def last(self, id_: bytes, problem: bytes) -> bytes:
+        return b'{"position":%b,"error":%b}\n' % (id_, problem)
+
+
+def _sse_event(id_: bytes, data: bytes) -> bytes:
+    return b"id: %b\ndata: %b\n\n" % (id_, data)
+
+
+def _line(id_: bytes, data: bytes) -> bytes:
+    return b'{"position":%b,"event":%b}\n' % (id_, data)
+
+
+SSE = Dialect("text/event-stream", _sse_event)
+NDJSON = _Lines("application/x-ndjson", _line)
+
+
+class StreamResponse(Response):
+    """A stream; or the problem, where none can be opened."""
+
+    def __init__(self, hub: StreamHub, asking: Asking, dialect: Dialect, heartbeat_seconds: float) -> None:
+        super().__init__()
+        self._hub = hub
+        self._asking = asking
+        self._dialect = dialect
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wire = _Wire(scope, receive, send, self._hub)
+        try:
+            async with self._hub.listening(self._asking) as listener:
+                word = await self._serve(listener, wire)
+        except Problem as problem:
+            self._hub.metrics.refused.labels(getattr(problem, "reason", "away")).inc()
+            raise
+        if word:
+            await wire.end(word)
+
+    async def _serve(self, listener: Listener, wire: _Wire) -> bytes:
+        """The stream. Returns the last word that is left to say; empty: the client has gone."""
+        await wire.begin(self._dialect.media_type)
+        watch = asyncio.create_task(wire.gone(listener))
+        taken = listener.vector
+        try:
+            async for chunk in self._chunks(listener):
+                if not await wire.write(chunk):
+                    listener.end("stalled")
+                    break
+                taken = listener.vector
+        finally:
+            watch.cancel()
+        if listener.ended == "gone":
+            return b""
+        self._hub.metrics.cut.labels(listener.ended).inc()
+        return self._dialect.last(listener.channel.id(taken), _last_word(listener.ended))
+
+    async def _chunks(self, listener: Listener) -> AsyncIterator[bytes]:
+        yield self._dialect.opening(_id(listener))
+        try:
+            checked_at = time.monotonic()
+            while not listener.ended:
+                yield await (self._next(listener) if listener.past is None else self._past(listener))
+                if time.monotonic() - checked_at >= self._heartbeat_seconds:
+                    checked_at = time.monotonic()
+                    await self._check(listener)
+        except TooSlow:
+            listener.end("slow")
+        except (PublishError, Away):
+            listener.end("tail")
+
+    async def _check(self, listener: Listener) -> None:
+        if not await self._asking.holds():
+            listener.end("key")
+
+    async def _past(self, listener: Listener) -> bytes:
+        """The next events of the past; after a time without any, a sign of life. Raises Away."""
+        until = time.monotonic() + self._heartbeat_seconds
+        while listener.past is not None and not listener.ended:
+            if chunk := await self._hub.step(listener):
+                return chunk
+            if time.monotonic() > until:
+                return self._dialect.alive(_id(listener))
+        return b""
+
+    async def _next(self, listener: Listener) -> bytes:
+        """The next events; after a time without any, a sign of life. Raises TooSlow."""
+        assert listener.cursor is not None  # noqa: S101 -- the past is over
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._heartbeat_seconds):
+                while not listener.ended:
+                    listener.news.clear()
+                    if chunk := listener.channel.take(listener.cursor):
+                        return chunk
+                    await listener.news.wait()
+        if listener.ended:
+            return b""
+        # Others' events moved the log on: the sign of life says how far.
+        return listener.channel.take(listener.cursor) or self._dialect.alive(_id(listener))
+
+
+def _id(listener: Listener) -> bytes:
+    return listener.channel.id(listener.vector)
+
+
+def _last_word(reason: str) -> bytes:
+    detail = f"{LAST_WORDS[reason]}; go on with Last-Event-ID, which is the id of the last event that was sent"
+    return compact({"type": f"urn:cakupan:problem:{reason}", "title": "stream ended", "detail": detail})
+
+
+class _Wire:
+    """The connection of one stream."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, hub: StreamHub) -> None:
+        self._transport: Any = (scope.get("extensions") or {}).get(TRANSPORT)
+        self._receive = receive
+        self._send = send
+        self._sent = hub.metrics.sent
+        self._patience = hub.options.stalled_seconds
+
+    async def begin(self, media_type: str) -> None:
+        headers = [
+            (b"content-type", media_type.encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def gone(self, listener: Listener) -> None:
+        """Wait until the client leaves."""
+        await self._left()
+        listener.end("gone")
+
+    async def _left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def write(self, chunk: bytes) -> bool:
+        """False: the client takes nothing. What was handed over before stays within the server's small buffer."""
+        if not chunk:
+            return True
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except TimeoutError:
+            return False
+        self._sent.inc(len(chunk))
+        return True
+
+    async def end(self, word: bytes) -> None:
+        """A last word and the end; behind what a client has not taken yet, it waits a while to be taken."""
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            self._transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(word), word))
+            cut = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)
+            self._transport.close()
+            await self._left()
+            cut.cancel()
+            return
+        await self._send({"type": "http.response.body", "body": word, "more_body": False})
