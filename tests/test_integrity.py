@@ -219,6 +219,7 @@ def test_a_long_pause_ends_when_the_worker_has_caught_up(
         if len(rests) == 5:
             assert sum(each.position for each in integrity.audited(wiring.database(settings)).values()) == 10
             behind(settings, 0)
+            monkeypatch.setattr(audit, "SLICE_RECORDS", 100_000)
         return len(rests) == 5000 or proved(settings)
 
     audit.watch(auditor, stop)

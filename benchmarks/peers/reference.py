@@ -74,7 +74,10 @@ def _rows(schema_id: bytes, bodies: Sequence[bytes]) -> pl.DataFrame:
 
 
 def _container(schema_id: int, bodies: Sequence[bytes]) -> bytes:
-    meta = {b"avro.schema": json.dumps(catalogue.schema(schema_id)).encode(), b"avro.codec": b"null"}
+    schema = catalogue.schema(schema_id)
+    # polars refuses defaults
+    fields = [{name: each[name] for name in each if name != "default"} for each in schema["fields"]]
+    meta = {b"avro.schema": json.dumps({**schema, "fields": fields}).encode(), b"avro.codec": b"null"}
     head = b"".join(_varint(len(part)) + part for item in meta.items() for part in item)
     size = sum(map(len, bodies))
     block = _varint(len(bodies)) + _varint(size)
