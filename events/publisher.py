@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +23,13 @@ PRODUCER: dict[str, Any] = {
     "queue.buffering.max.kbytes": 131_072,
     "message.timeout.ms": 120_000,
 }
+
+# For those whose records come from a log that they can read again: they begin anew where these were not taken in time.
+# Acknowledgements are not counted, since a call for each costs as much as handing the record over.
+AGAIN: dict[str, Any] = {"message.timeout.ms": 20_000, "delivery.report.only.error": True}
+
+BY_KEY = -1  # the partition that a key's hash gives
+DISCARD_SECONDS = 1.0
 
 _KEY_FIELD = {
     catalogue.ACTIVATION: "subject_id",
@@ -71,14 +78,21 @@ class Publisher:
         self.send(event.type.topic, key_of(event), codec.encode(event.type.name, event.values))
 
     def send(
-        self, topic: str, key: bytes | None, value: bytes | None, on_place: Callable[[int, int], None] | None = None
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        on_place: Callable[[int, int], None] | None = None,
+        *,
+        partition: int = BY_KEY,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Hand over a record as it stands. `on_place` hears of its partition and offset once it is acknowledged."""
         delivered = self._delivered if on_place is None else self._and_tell(on_place)
         while True:
             self._check()
             try:
-                self._producer.produce(topic, value, key, on_delivery=delivered)
+                self._producer.produce(topic, value, key, partition, delivered, headers=list(headers))
                 break
             except BufferError:
                 self._producer.poll(0.1)
@@ -98,6 +112,11 @@ class Publisher:
                 f"{self.name} did not acknowledge {left} of {self.sent} events within {self._timeout:g} s{why}"
             )
 
+    def discard(self) -> None:
+        """Let go of what is not acknowledged: it may have arrived all the same."""
+        self._producer.purge()
+        self._producer.flush(DISCARD_SECONDS)
+
     def __enter__(self) -> Publisher:
         return self
 
@@ -107,7 +126,7 @@ class Publisher:
         if kind is None:
             self.flush()
         else:
-            self._producer.purge()
+            self.discard()
 
     def _delivered(self, error: KafkaError | None, _: Any) -> None:
         if error is not None:

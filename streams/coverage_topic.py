@@ -16,14 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaException
 
 from events import codec, identity, jsonform, regions
 from events.catalogue import ACTIVATION, COVERAGE
 from events.errors import PublishError
-from events.kafka import away
 from events.provinces import name_of
-from events.publisher import PRODUCER
+from events.publisher import AGAIN, Publisher
 from projections import answers, coverage, facts
 from projections.clickhouse import Database
 from projections.coverage import BASES, NO_TARGET, Feed, Share, Standing, Standings
@@ -72,9 +71,7 @@ class Answers:
         self._today = today
         self._database = database
         self._reader = LogReader(bootstrap, "cakupan-answers", SHORT_WAIT)
-        self._failed: list[KafkaError] = []
-        options = {**PRODUCER, "bootstrap.servers": bootstrap, "log_level": 0, "message.timeout.ms": 20_000}
-        self._producer = Producer({**options, "delivery.report.only.error": True, "on_delivery": self._on_delivery})
+        self._publisher = Publisher(bootstrap, timeout=TIMEOUT, **AGAIN)
         self._last: dict[str, dict[int, Standing]] = {}
         self._feed = Feed(database, time.time())
         self._standings = Standings(facts.References((), ()), dt.date.min)
@@ -94,8 +91,7 @@ class Answers:
     def close(self) -> None:
         """Let go of the broker."""
         self._reader.close()
-        self._producer.purge()
-        self._producer.flush(1)
+        self._publisher.discard()
 
     def _changed(self, tables: dict[str, int]) -> dict[int, int]:
         """Active people in the regions whose answer may be another one."""
@@ -127,9 +123,9 @@ class Answers:
             values = _event(region, standing, self._read.day, places)
             raw, headers = codec.encode(TYPE, values), _headers(values)
             for topic in topics:
-                self._send(topic, region, raw, headers)
+                self._publisher.send(topic, str(region).encode(), raw, headers=headers)
                 sent.append((topic, region, standing))
-        self._confirm()
+        self._publisher.flush()
         for topic, region, standing in sent:
             self._last[topic][region] = standing
         return len(sent)
@@ -168,27 +164,6 @@ class Answers:
                 ).frames
                 if TYPE in frames:
                     yield from ((row["region"], _standing(row)) for row in frames[TYPE].iter_rows(named=True))
-
-    def _send(self, topic: str, region: int, raw: bytes, headers: Headers) -> None:
-        while True:
-            try:
-                self._producer.produce(topic, raw, str(region).encode(), headers=list(headers))
-                break
-            except BufferError:
-                self._producer.poll(0.1)
-            except KafkaException as error:
-                raise away(self._bootstrap, error.args[0].str()) from error
-
-    def _confirm(self) -> None:
-        left = self._producer.flush(TIMEOUT)
-        if self._failed:
-            raise away(self._bootstrap, f"an answer was not taken: {self._failed[0].str()}")
-        if left:
-            raise away(self._bootstrap, f"{left} answers were not confirmed within {TIMEOUT:g} s")
-
-    def _on_delivery(self, error: KafkaError | None, _: Any) -> None:
-        if error is not None:
-            self._failed.append(error)
 
 
 def run(bootstrap: str, database: Database, ended: threading.Event) -> None:

@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from events import regions
 from events.errors import PublishError
 from events.kafka import away, plain_consumer
 from events.provinces import name_of
-from events.publisher import PRODUCER
+from events.publisher import AGAIN, Publisher
 from streams.metrics import FANOUT
 from streams.routing import SOURCES, Passed, Record, route
 
@@ -71,8 +71,7 @@ class Fanout:
         self._bootstrap = bootstrap
         self._group = group
         self._look = look
-        self._producer = self._new_producer()
-        self._failed: list[KafkaError] = []
+        self._publisher = Publisher(bootstrap, timeout=TIMEOUT, **AGAIN)
         self._main = Lane(self._new_consumer(), frozenset())
         self._lanes: list[Lane] = []
         self._look_due = 0.0
@@ -153,8 +152,7 @@ class Fanout:
         """Let go of the broker. What was handed over and is not confirmed may come again."""
         for lane in (self._main, *self._lanes):
             lane.consumer.close()
-        self._producer.purge()
-        self._producer.flush(1)
+        self._publisher.discard()
 
     def _begin(self, new: frozenset[int]) -> None:
         if not self.provinces:  # nobody else waits: the main reader begins anew
@@ -187,8 +185,8 @@ class Fanout:
         for topic in SOURCES:
             records = [each for place, some in batch.items() if place[0] == topic for each in some]
             for passed in route(topic, records, lane.provinces) if records else ():
-                self._produce(passed)
-        self._confirm()
+                self._hand_over(passed)
+        self._publisher.flush()
         for place, records in batch.items():
             lane.next[place] = records[-1].offset + 1
             if lane is self._main:
@@ -211,23 +209,9 @@ class Fanout:
             lane.consumer.seek(TopicPartition(*place, offset))
         return batch
 
-    def _produce(self, passed: Passed) -> None:
-        while True:
-            try:
-                self._producer.produce(
-                    passed.topic, passed.value, passed.key, passed.partition, headers=list(passed.headers)
-                )
-                break
-            except BufferError:
-                self._producer.poll(0.1)
+    def _hand_over(self, passed: Passed) -> None:
+        self._publisher.send(passed.topic, passed.key, passed.value, partition=passed.partition, headers=passed.headers)
         FANOUT.events.labels(passed.topic).inc()
-
-    def _confirm(self) -> None:
-        left = self._producer.flush(TIMEOUT)
-        if self._failed:
-            raise away(self._bootstrap, f"a record was not taken: {self._failed[0].str()}")
-        if left:
-            raise away(self._bootstrap, f"{left} records were not confirmed within {TIMEOUT:g} s")
 
     def _commit(self) -> None:
         holds_for = ",".join(map(str, sorted(self._main.provinces)))
@@ -288,21 +272,6 @@ class Fanout:
     def _new_consumer(self) -> Consumer:
         settings = {"queued.max.messages.kbytes": 16_384, "fetch.wait.max.ms": 50}
         return plain_consumer(self._bootstrap, self._group, **settings)
-
-    def _new_producer(self) -> Producer:
-        options = {**PRODUCER, "bootstrap.servers": self._bootstrap, "log_level": 0}
-        return Producer(
-            {
-                **options,
-                "delivery.report.only.error": True,
-                "on_delivery": self._on_delivery,
-                "message.timeout.ms": 20_000,
-            }
-        )
-
-    def _on_delivery(self, error: KafkaError | None, _: Any) -> None:
-        if error is not None:
-            self._failed.append(error)
 
 
 @dataclass
