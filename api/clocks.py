@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from api.options import WIB
+from events.jsonform import WIB
 
 KnownAt = dt.date | dt.datetime
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

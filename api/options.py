@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from api.stream.options import StreamOptions
+from events.jsonform import WIB
 from events.regions import Level
-
-WIB = dt.timezone(dt.timedelta(hours=7), "WIB")
 
 
 def utc_now() -> dt.datetime:

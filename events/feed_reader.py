@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from events.errors import PublishError
 from events.feed import BY_TOPIC, FEEDS, Place
-from events.kafka import away, plain_consumer
+from events.kafka import asking, away, plain_consumer
 
 TIMEOUT = 5.0
 FETCHED_KIB = 4096
@@ -54,7 +53,7 @@ class FeedReader:
         """The partitions of these feeds, in order."""
         found: list[Place] = []
         for feed in feeds:
-            with self._translated():
+            with asking(self._bootstrap):
                 topic = self._consumer.list_topics(FEEDS[feed], timeout=TIMEOUT).topics[FEEDS[feed]]
             if topic.error is not None:
                 raise away(self._bootstrap, f"{FEEDS[feed]}: {topic.error.str()}; run: cakupan topics apply")
@@ -65,14 +64,14 @@ class FeedReader:
         """By place: the first offset that is there, and the next that will be."""
         found = {}
         for place in places:
-            with self._translated():
+            with asking(self._bootstrap):
                 found[place] = self._consumer.get_watermark_offsets(_kafkas(place), timeout=TIMEOUT)
         return found
 
     def first_since(self, places: Iterable[Place], at_ms: int) -> dict[Place, int | None]:
         """By place: the first offset that arrived at this time or later, epoch milliseconds; None: none did yet."""
         asked = [TopicPartition(FEEDS[feed], partition, at_ms) for feed, partition in places]
-        with self._translated():
+        with asking(self._bootstrap):
             answered = self._consumer.offsets_for_times(asked, timeout=TIMEOUT)
         return {(BY_TOPIC[e.topic], e.partition): e.offset if e.offset >= 0 else None for e in answered}
 
@@ -122,13 +121,6 @@ class FeedReader:
                 break
         self.start(before)
         return messages[:1]
-
-    @contextlib.contextmanager
-    def _translated(self) -> Any:
-        try:
-            yield
-        except KafkaException as error:
-            raise away(self._bootstrap, error.args[0].str()) from error
 
 
 def _kafkas(place: Place, offset: int = 0) -> TopicPartition:

@@ -23,6 +23,7 @@ REGION_FIELDS = frozenset({"domicile", "service_region", "region", "counterpart"
 # Nullable dates: Avro readers disagree on a union with a logical type.
 DAY_FIELDS = frozenset({"valid_to", "recorded_on", "wajib_ktp_on", "holders_on", "population_on"})
 EPOCH = dt.date(1970, 1, 1)
+WIB = dt.timezone(dt.timedelta(hours=7), "WIB")  # western Indonesia's time, in which days are counted
 
 
 def from_json(given: Mapping[str, Any], now_ms: int) -> Event:

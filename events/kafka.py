@@ -35,11 +35,19 @@ def reading(bootstrap: str, name: str) -> Iterator[Consumer]:
     """Such a consumer, closed at the end. Raises PublishError for what Kafka raises inside."""
     consumer = plain_consumer(bootstrap, name)
     try:
-        yield consumer
-    except KafkaException as error:
-        raise away(bootstrap, error.args[0].str()) from error
+        with asking(bootstrap):
+            yield consumer
     finally:
         consumer.close()
+
+
+@contextmanager
+def asking(bootstrap: str) -> Iterator[None]:
+    """Raises PublishError for what Kafka raises inside."""
+    try:
+        yield
+    except KafkaException as error:
+        raise away(bootstrap, error.args[0].str()) from error
 
 
 def away(bootstrap: str, said: str) -> PublishError:
@@ -55,10 +63,8 @@ class KafkaProbe:
         self.timeout = timeout
 
     def __call__(self) -> None:
-        try:
+        with asking(self.bootstrap):
             self._admin.list_topics(timeout=self.timeout)
-        except KafkaException as error:
-            raise away(self.bootstrap, error.args[0].str()) from error
 
     @cached_property
     def _admin(self) -> AdminClient:

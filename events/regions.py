@@ -63,6 +63,11 @@ def parent_of(number: int) -> int | None:
     return number // 10_000 if number >= 10**6 else number // 100
 
 
+def province_of(number: int) -> int:
+    """The province that a region lies in, itself where it is one; of the nation 0."""
+    return int(str(number)[:2])
+
+
 def ancestors_of(number: int) -> list[int]:
     """Codes from the region itself up to the nation."""
     chain = [number]

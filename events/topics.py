@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -19,7 +18,7 @@ from confluent_kafka.admin import (
 from events import compatibility
 from events.catalogue import TOPICS, Topic
 from events.errors import ContractError
-from events.kafka import away
+from events.kafka import asking
 
 TIMEOUT = 20.0
 
@@ -48,11 +47,9 @@ def apply(
     """
     compatibility.require_compatible()
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    try:
+    with asking(bootstrap):
         present = {name: len(meta.partitions) for name, meta in admin.list_topics(timeout=TIMEOUT).topics.items()}
         return [_apply_one(admin, topic, present.get(topic.name), replication, dry_run) for topic in declared]
-    except KafkaException as error:
-        raise away(bootstrap, error.args[0].str()) from error
 
 
 def _apply_one(admin: AdminClient, topic: Topic, partitions: int | None, replication: int, dry_run: bool) -> Applied:

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from events import regions
 from projections import answers, facts, sql
+from projections.base import EPOCH
 from projections.clickhouse import Database
 from projections.facts import References
 
@@ -114,7 +115,7 @@ def mark(database: Database) -> str:
 def _count(denominator: answers.Denominator | None) -> tuple[int, int] | None:
     if denominator is None or denominator.value is None or denominator.vintage is None:
         return None
-    return denominator.value, (denominator.vintage - dt.date(1970, 1, 1)).days
+    return denominator.value, (denominator.vintage - EPOCH).days
 
 
 def _share(target: answers.Target) -> Share:

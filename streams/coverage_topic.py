@@ -44,11 +44,10 @@ SHARE = 0.03  # of the time, at most: under load a second's worth of regions is 
 SLICE = 50_000
 SHORT_WAIT = 0.05
 TIMEOUT = 30.0
-WIB = dt.timezone(dt.timedelta(hours=7))
 
 
 def _today() -> dt.date:
-    return dt.datetime.now(WIB).date()
+    return dt.datetime.now(jsonform.WIB).date()
 
 
 @dataclass
@@ -133,7 +132,7 @@ class Answers:
     def _topics_of(self, region: int) -> Iterator[str]:
         yield COVERAGE
         if region != regions.NATION:
-            own = name_of(COVERAGE, int(str(region)[:2]))
+            own = name_of(COVERAGE, regions.province_of(region))
             if own in self._last:
                 yield own
 
@@ -151,19 +150,15 @@ class Answers:
             self._last[topic] = dict(self._read_last(topic))
         self._read.look_due = time.monotonic() + LOOK_SECONDS
         provinces = {own[topic] for topic in new if topic != COVERAGE}
-        return [each for each in self._last[COVERAGE] if each and int(str(each)[:2]) in provinces]
+        return [each for each in self._last[COVERAGE] if regions.province_of(each) in provinces]
 
     def _read_last(self, topic: str) -> Iterator[tuple[int, Standing]]:
-        for partition, head in self._reader.heads(topic).items():
-            first, _ = self._reader.bounds((topic, partition))
-            for at in range(first, head, SLICE):
-                place = topic, partition
-                messages = self._reader.read({place: (at, min(at + SLICE, head))})[place]
-                frames = codec.decode_batch(
-                    COVERAGE, [each.value() for each in messages], [each.timestamp()[1] for each in messages]
-                ).frames
-                if TYPE in frames:
-                    yield from ((row["region"], _standing(row)) for row in frames[TYPE].iter_rows(named=True))
+        for messages in self._reader.whole(topic, SLICE):
+            frames = codec.decode_batch(
+                COVERAGE, [each.value() for each in messages], [each.timestamp()[1] for each in messages]
+            ).frames
+            if TYPE in frames:
+                yield from ((row["region"], _standing(row)) for row in frames[TYPE].iter_rows(named=True))
 
 
 def run(bootstrap: str, database: Database, ended: threading.Event) -> None:
@@ -198,7 +193,7 @@ def _event(region: int, standing: Standing, day: dt.date, position: Iterable[int
         "source": SOURCE,
         "service_region": regions.NATION,
         "region": region,
-        "as_of": (day - dt.date(1970, 1, 1)).days,
+        "as_of": (day - jsonform.EPOCH).days,
         "position": list(position),
         "numerator": standing.active,
         **counts,

@@ -11,7 +11,6 @@ where they meet: nobody else waits for it. Its place is kept nowhere: killed mea
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -24,7 +23,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from events import regions
 from events.errors import PublishError
-from events.kafka import away, plain_consumer
+from events.kafka import asking, away, plain_consumer
 from events.provinces import name_of
 from events.publisher import AGAIN, Publisher
 from streams.metrics import FANOUT
@@ -47,6 +46,7 @@ COMING = (
 )
 
 Place = tuple[str, int]  # topic, partition
+Topics = Mapping[str, Any]  # by name, what the broker says of them
 
 
 @dataclass
@@ -96,8 +96,8 @@ class Fanout:
 
     def start(self) -> None:
         """Take up where the last one stopped."""
-        with self._kafka():
-            places = self._source_places()
+        with asking(self._bootstrap):
+            places = _source_places(self._topics())
             committed = self._committed(places)
         kept = {(each.topic, each.partition): each for each in committed if each.offset >= 0}
         said = {each.metadata or "" for each in kept.values()}
@@ -112,8 +112,9 @@ class Fanout:
     def look(self) -> None:
         """At which topics there are: provinces that came begin, those that went end."""
         self._look_due = time.monotonic() + self._look
-        with self._kafka():
-            places, there = self._source_places(), self._subscribers()
+        with asking(self._bootstrap):
+            known = self._topics()
+        places, there = _source_places(known), self._subscribers(known)
         if places != sorted(self._main.next):
             for lane in (self._main, *self._lanes):
                 lane.assign(places)
@@ -138,7 +139,7 @@ class Fanout:
         if not self.provinces:
             time.sleep(WAIT_SECONDS)
             return 0
-        with self._kafka():
+        with asking(self._bootstrap):
             read = self._pass_on(self._main, WAIT_SECONDS if not self._lanes else 0.01)
             if read:
                 self._commit()
@@ -216,7 +217,7 @@ class Fanout:
     def _commit(self) -> None:
         holds_for = ",".join(map(str, sorted(self._main.provinces)))
         places = [TopicPartition(*place, offset, holds_for) for place, offset in sorted(self._main.next.items())]
-        with self._kafka():
+        with asking(self._bootstrap):
             self._main.consumer.commit(offsets=places, asynchronous=False)
 
     def _committed(self, places: Iterable[Place]) -> list[TopicPartition]:
@@ -244,15 +245,12 @@ class Fanout:
         FANOUT.provinces.set(len(self.provinces))
         FANOUT.catching_up.set(len(self.catching_up))
 
-    def _source_places(self) -> list[Place]:
-        known = self._main.consumer.list_topics(timeout=TIMEOUT).topics
-        if missing := [topic for topic in SOURCES if topic not in known]:
-            raise PublishError(f"there is no topic {', '.join(missing)}: run cakupan topics apply")
-        return sorted((topic, partition) for topic in SOURCES for partition in known[topic].partitions)
+    def _topics(self) -> Topics:
+        found: Topics = self._main.consumer.list_topics(timeout=TIMEOUT).topics
+        return found
 
-    def _subscribers(self) -> frozenset[int]:
+    def _subscribers(self, known: Topics) -> frozenset[int]:
         """Provinces with topics on the broker that can take what is theirs."""
-        known = self._main.consumer.list_topics(timeout=TIMEOUT).topics
         everyone = (each.number for each in regions.children()[regions.NATION])
         there = {each for each in everyone if all(name_of(topic, each) in known for topic in SOURCES)}
         few = [(known[name_of(topic, each)], known[topic], each) for topic in SOURCES for each in there]
@@ -261,13 +259,6 @@ class Fanout:
             log.error("not passed on to %s: a topic has fewer partitions than its source", _named(short))
         self._left_out = frozenset(short)
         return frozenset(there - short)
-
-    @contextlib.contextmanager
-    def _kafka(self) -> Any:
-        try:
-            yield
-        except KafkaException as error:
-            raise away(self._bootstrap, error.args[0].str()) from error
 
     def _new_consumer(self) -> Consumer:
         settings = {"queued.max.messages.kbytes": 16_384, "fetch.wait.max.ms": 50}
@@ -302,6 +293,12 @@ def run(make: Callable[[], Fanout], progress: Progress, ended: threading.Event) 
             ended.wait(AWAY_SECONDS)
         finally:
             fanout.close()
+
+
+def _source_places(known: Topics) -> list[Place]:
+    if missing := [topic for topic in SOURCES if topic not in known]:
+        raise PublishError(f"there is no topic {', '.join(missing)}: run cakupan topics apply")
+    return sorted((topic, partition) for topic in SOURCES for partition in known[topic].partitions)
 
 
 def _named(provinces: Iterable[int]) -> str:

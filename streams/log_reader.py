@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
-from events.kafka import away, plain_consumer
+from events.kafka import asking, away, plain_consumer
 
 Place = tuple[str, int]  # topic, partition
 
@@ -42,17 +42,13 @@ class LogReader:
 
     def topics(self) -> set[str]:
         """Names of the topics that there are."""
-        try:
+        with asking(self._bootstrap):
             return set(self._consumer.list_topics(timeout=10).topics)
-        except KafkaException as error:
-            raise away(self._bootstrap, error.args[0].str()) from error
 
     def heads(self, topic: str) -> dict[int, int]:
         """By partition: the offset that the next record will have."""
-        try:
+        with asking(self._bootstrap):
             partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        except KafkaException as error:
-            raise away(self._bootstrap, error.args[0].str()) from error
         return {each: self.bounds((topic, each))[1] for each in partitions}
 
     def read(self, ranges: Mapping[Place, tuple[int, int]]) -> dict[Place, list[Any]]:
@@ -89,12 +85,18 @@ class LogReader:
             wanted = set(run)
             yield [each for each in self.read({place: (run[0], run[-1] + 1)})[place] if each.offset() in wanted]
 
+    def whole(self, topic: str, slice_records: int) -> Iterator[list[Any]]:
+        """All that a topic holds now, partition by partition, in lists of messages that are not too long."""
+        for partition in self.heads(topic):
+            place = topic, partition
+            low, high = self.bounds(place)
+            for at in range(low, high, slice_records):
+                yield self.read({place: (at, min(at + slice_records, high))})[place]
+
     def bounds(self, place: Place) -> tuple[int, int]:
         """The first offset that is there, and the next that will be."""
-        try:
+        with asking(self._bootstrap):
             low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)
-        except KafkaException as error:
-            raise away(self._bootstrap, error.args[0].str()) from error
         return low, high
 
 

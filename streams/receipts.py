@@ -155,15 +155,16 @@ def receipt_topic(topic: str) -> str:
 def read_receipts(reader: LogReader, topic: str) -> list[Receipt]:
     """The receipts of a topic, of each name the last, in order of time. Raises PublishError, ReceiptError."""
     found: dict[str, Receipt] = {}
-    for message in _all(reader, topic):
-        receipt = from_json(message.value())
-        found[receipt.name] = receipt
+    for messages in reader.whole(topic, SLICE):
+        for message in messages:
+            receipt = from_json(message.value())
+            found[receipt.name] = receipt
     return sorted(found.values(), key=lambda each: (each.hour, each.topic, each.region))
 
 
 def read_copy(reader: LogReader, topic: str) -> pl.DataFrame:
     """A topic itself, as a copy of it: see `events.copies`."""
-    pieces = [events_of(list(each)) for each in _slices(reader, topic)]
+    pieces = [events_of(each) for each in reader.whole(topic, SLICE)]
     whole = pl.concat([pl.DataFrame(schema=_SCHEMA), *pieces])
     return whole.with_columns(pl.lit(topic).alias("topic"), pl.col("hour").alias("time")).drop("hour")
 
@@ -195,16 +196,3 @@ def run(bootstrap: str, signer: Signer, progress: Progress, ended: threading.Eve
 def _before(hour: str, least: str) -> str:
     """The moment before an hour begins, as an hour sorts; never before `least`."""
     return max(hour[: -len(":00:00Z")], least)
-
-
-def _all(reader: LogReader, topic: str) -> Iterator[Any]:
-    for messages in _slices(reader, topic):
-        yield from messages
-
-
-def _slices(reader: LogReader, topic: str) -> Iterator[list[Any]]:
-    for partition in reader.heads(topic):
-        place = topic, partition
-        low, high = reader.bounds(place)
-        for at in range(low, high, SLICE):
-            yield reader.read({place: (at, min(at + SLICE, high))})[place]
