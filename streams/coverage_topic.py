@@ -19,7 +19,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from events import codec, identity, jsonform, regions
-from events.catalogue import ACTIVATION, COVERAGE
+from events.catalogue import ACTIVATION, COVERAGE, TOPICS
 from events.errors import PublishError
 from events.provinces import name_of
 from events.publisher import AGAIN, Publisher
@@ -113,7 +113,7 @@ class Answers:
         return out
 
     def _publish(self, standings: Mapping[int, Standing], position: answers.LogPlace) -> int:
-        places = [each.next for each in position.taken if each.topic == ACTIVATION]
+        places = _by_partition(position)
         sent: list[tuple[str, int, Standing]] = []
         for region, standing in standings.items():
             topics = [each for each in self._topics_of(region) if self._last[each].get(region) != standing]
@@ -178,6 +178,12 @@ def run(bootstrap: str, database: Database, ended: threading.Event) -> None:
         finally:
             with contextlib.suppress(KafkaException):
                 publisher.close()
+
+
+def _by_partition(position: answers.LogPlace) -> list[int]:
+    """The next offset of every partition; 0 where the worker has not spoken of it yet."""
+    taken = answers.next_offsets(position.taken)
+    return [taken.get((ACTIVATION, each), 0) for each in range(TOPICS[ACTIVATION].partitions)]
 
 
 def _event(region: int, standing: Standing, day: dt.date, position: Iterable[int]) -> codec.Values:

@@ -22,7 +22,7 @@ from events import codec, identity, jsonform, provinces, regions, topics
 from events.catalogue import ACTIVATION, COVERAGE, EVENTS, examples
 from events.codec import Event
 from events.publisher import Publisher
-from projections import activation, catalogue
+from projections import activation, catalogue, position
 from projections.clickhouse import Database
 from streams.coverage_topic import Answers
 from streams.log_reader import LogReader
@@ -245,6 +245,17 @@ def test_what_it_is_stands_in_headers(settings: Settings, database: Database, an
     }
 
 
+def test_a_partition_that_the_worker_has_not_spoken_of_yet_stands_at_its_begin(
+    settings: Settings, database: Database, answers: Answers
+) -> None:
+    """The list goes by partition: left out, it would give the others' numbers to the wrong ones."""
+    now = dt.datetime.now(dt.UTC)
+    position.write(database, [position.Row(ACTIVATION, 2, 7, 7, now, now)])
+    take_in(database, activated(1, VILLAGES[76]))
+    assert answers.tick()
+    assert last(settings)[VILLAGES[76]]["position"] == [0, 0, 7, 0]
+
+
 def test_with_worker_and_fan_out_the_topic_comes_to_say_what_the_log_says(settings: Settings, tmp_path: Path) -> None:
     with (
         running(settings, "worker", log=tmp_path / "worker.log"),
@@ -263,9 +274,9 @@ def test_with_worker_and_fan_out_the_topic_comes_to_say_what_the_log_says(settin
             lambda: {each: values["numerator"] for each, values in last(settings).items() if each in want} == want,
             process=fanout,
         )
-        position = last(settings)[0]["position"]
+        stated = last(settings)[0]["position"]
         assert fanout.stop() == 0
     with LogReader(settings.kafka_bootstrap, "test", 0.05) as reader:
         ends = [end for _, end in sorted(reader.heads(ACTIVATION).items())]
-    assert len(position) == len(ends)
-    assert all(0 <= at <= end for at, end in zip(position, ends, strict=True))
+    assert len(stated) == len(ends)
+    assert all(0 <= at <= end for at, end in zip(stated, ends, strict=True))
