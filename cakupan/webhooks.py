@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import os
 import secrets
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from cakupan import wiring
+from cakupan.secret_files import make_once
 from cakupan.settings import SHORTEST_KEY, Settings, SettingsError
 from events import access, feed, identity, jsonform, regions
 from events.errors import ContractError
@@ -66,29 +65,13 @@ def signing_key(settings: Settings) -> bytes:
         return settings.webhook_key.encode()
     path = settings.data_dir / KEY_FILE
     try:
-        _make_once(path)
+        make_once(path, lambda: secrets.token_urlsafe(SHORTEST_KEY).encode())
         key = path.read_text().strip()
     except OSError as error:
         raise SettingsError(f"CAKUPAN_WEBHOOK_KEY is empty, and {path} can't be used: {error.strerror}") from None
     if len(key) < SHORTEST_KEY:
         raise SettingsError(f"{path} is cut short: put it back from a copy, or remove it and rotate every webhook")
     return key.encode()
-
-
-def _make_once(path: Path) -> None:
-    """The first who makes it wins: written aside, and linked in place whole."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(SHORTEST_KEY))
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        return
-    finally:
-        aside.unlink()
 
 
 def add(settings: Settings, url: str, name: str, topics: str, region: str, types: str) -> Added:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from cakupan.secret_files import make_once
 from cakupan.settings import Settings
 from events import receipts
 from projections.clickhouse import PATIENCE, Database
@@ -37,8 +38,8 @@ def receipt_key(settings: Settings) -> receipts.Signer:
     Raises ReceiptError for a file that holds none.
     """
     path = Path(settings.receipt_key) if settings.receipt_key else settings.data_dir / "receipt-key.pem"
-    if not settings.receipt_key and not path.exists():
-        receipts.new_key(path)
+    if not settings.receipt_key:
+        make_once(path, receipts.new_key)
     signer = receipts.signer_of(path)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     public_receipt_key(settings).write_text(signer.public_pem)

@@ -133,14 +133,11 @@ def public_of(path: Path) -> Ed25519PublicKey:
     return public
 
 
-def new_key(path: Path) -> None:
-    """Make a key and write it to a new file that only the owner can read."""
-    pem = Ed25519PrivateKey.generate().private_bytes(
+def new_key() -> bytes:
+    """A new key, as `signer_of` reads it."""
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(0o600)
-    path.write_bytes(pem)
 
 
 def regency_of(subject: str) -> str:
