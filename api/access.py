@@ -85,7 +85,7 @@ class _ReadsKey(SecurityBase):
         secret = _secret(request.headers)
         key = None if secret is None else await context.keyring.find(secret)
         if key is None:
-            raise _counted(context, BadKey())
+            raise counted(context, BadKey())
         return Caller(key.name, key.region, key.connections)
 
 
@@ -113,18 +113,24 @@ def require(context: Context, who: Caller, region: Region, level: Level) -> None
     public = context.options.public_level
     if LEVELS.index(level) <= LEVELS.index(public) or who.may_see(region.number):
         return
-    raise _counted(context, _refusal(who, public))
+    raise counted(context, _refusal(who, public))
 
 
 def _refusal(who: Caller, public: Level) -> Refused:
     opened = f"Without a key, figures are given down to {PLURALS[public]}"
     if who.region is None:
         return Refused(401, "no_key", f"this needs a key whose scope holds the region. {opened}")
-    scope = regions.region(who.region)
-    return Refused(403, "scope", f"this key's scope is {scope.code}, {scope.name}, and all within. {opened}")
+    return Refused(403, "scope", f"{scope_of(who.region)}. {opened}")
 
 
-def _counted(context: Context, refused: Refused) -> Refused:
+def scope_of(region: int) -> str:
+    """What a key opens, in words."""
+    scope = regions.region(region)
+    return f"this key's scope is {scope.code}, {scope.name}, and all within"
+
+
+def counted(context: Context, refused: Refused) -> Refused:
+    """The same refusal, which the metrics now show."""
     context.metrics.refused.labels(refused.reason).inc()
     return refused
 

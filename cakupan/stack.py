@@ -53,6 +53,8 @@ class Stack:
 
     def __post_init__(self) -> None:
         self._webhooks_due = 0.0
+        # A ClickHouse that is away or stands still must not hold up the watch; the next look is soon.
+        self._database = wiring.database(self.settings, WEBHOOKS_PATIENCE)
         host, _, port = self.settings.kafka_bootstrap.partition(":")
         if host not in ("127.0.0.1", "localhost") or not port.isdigit():
             raise StackError(
@@ -126,9 +128,8 @@ class Stack:
         if self.webhooks is not None or time.monotonic() < self._webhooks_due:
             return
         self._webhooks_due = time.monotonic() + WEBHOOKS_LOOK
-        # A ClickHouse that is away or stands still must not hold up the watch; the next look is soon.
         with contextlib.suppress(DatabaseError):
-            if webhooks.any_active(wiring.database(self.settings, WEBHOOKS_PATIENCE)):
+            if webhooks.any_active(self._database):
                 self.start_webhooks()
 
     def wait_api(self, timeout: float = 60) -> None:

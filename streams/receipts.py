@@ -54,7 +54,7 @@ class Accountant:
     """Writes receipts. Methods raise PublishError."""
 
     def __init__(self, bootstrap: str, signer: Signer) -> None:
-        self._bootstrap = bootstrap
+        self._publisher = Publisher(bootstrap)
         self._signer = signer
         self._reader = LogReader(bootstrap, "cakupan-receipts", SHORT_WAIT)
         self._accounts: dict[str, _Account] = {}
@@ -64,6 +64,7 @@ class Accountant:
 
     def __exit__(self, *_: object) -> None:
         self._reader.close()
+        self._publisher.discard()
 
     def look(self, progress: Progress, now_ms: int) -> int:
         """Receipts for every topic that has any, for the hours that are over; returns how many were written."""
@@ -138,10 +139,10 @@ class Accountant:
                 yield complete
 
     def _write(self, topic: str, receipts: Sequence[Receipt]) -> int:
-        with Publisher(self._bootstrap) as publisher:
-            for each in receipts:
-                signed = self._signer.sign(each)
-                publisher.send(receipt_topic(topic), signed.name.encode(), signed.to_json().encode())
+        for each in receipts:
+            signed = self._signer.sign(each)
+            self._publisher.send(receipt_topic(topic), signed.name.encode(), signed.to_json().encode())
+        self._publisher.flush()
         FANOUT.receipts.labels(topic).inc(len(receipts))
         return len(receipts)
 

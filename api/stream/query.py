@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.access import Caller, Refused, require
+from api.access import Caller, Refused, counted, require, scope_of
 from api.context import Context
 from api.parameters import Moment
 from api.problems import BadParameter
@@ -71,7 +71,7 @@ def wanted(context: Context, who: Caller, query: StreamQuery, now: dt.datetime) 
     region = None if query.region is None else _region(query.region)
     of_people = [feed for feed in feeds if feed != COVERAGE_FEED]
     if of_people and who.region is None:
-        raise _counted(context, Refused(401, "no_key", NEEDS_KEY))
+        raise counted(context, Refused(401, "no_key", NEEDS_KEY))
     if region is not None:
         level = "village" if of_people else regions.level_of(region)
         _require(context, who, region, level, bool(of_people))
@@ -88,9 +88,7 @@ def _region(code: str) -> int:
 
 def _require(context: Context, who: Caller, region: int, level: regions.Level, people: bool) -> None:
     if people and who.region is not None and not who.may_see(region):
-        scope = regions.region(who.region)
-        detail = f"this key's scope is {scope.code}, {scope.name}, and all within"
-        raise _counted(context, Refused(403, "scope", detail))
+        raise counted(context, Refused(403, "scope", scope_of(who.region)))
     require(context, who, regions.region(region), level)
 
 
@@ -99,8 +97,3 @@ def _start_region(feed: str, region: int | None, who: Caller) -> int:
     if region is not None:
         return region
     return regions.NATION if feed == COVERAGE_FEED or who.region is None else who.region
-
-
-def _counted(context: Context, refused: Refused) -> Refused:
-    context.metrics.refused.labels(refused.reason).inc()
-    return refused
