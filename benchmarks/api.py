@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 
 from benchmarks import people, serving
-from benchmarks.bed import free_port
+from benchmarks.bed import cpu_seconds, free_port
 from benchmarks.load import Answers, Request, load
 from benchmarks.result import Figure, Goal, Result
 from cakupan.embedded.process import LOOPBACK, accepts, wait_until
@@ -60,7 +60,7 @@ def run(count: int) -> Result:
 def _filled(pid: int) -> float:
     """Wait until the API is at rest: all counts are in its memory. Returns the seconds."""
     began, before = time.perf_counter(), float("-inf")
-    while (now := serving.cpu_seconds(pid)) - before > RESTING_CPU and time.perf_counter() - began < FILL_SECONDS:
+    while (now := cpu_seconds(pid)) - before > RESTING_CPU and time.perf_counter() - began < FILL_SECONDS:
         before = now
         time.sleep(2)
     return time.perf_counter() - began
@@ -96,7 +96,7 @@ class Measured:
         return best
 
     def _cpu(self) -> dict[str, float]:
-        return {"API": serving.cpu_seconds(self.api_pid), "engine": serving.cpu_seconds(self.engine_pid)}
+        return {"API": cpu_seconds(self.api_pid), "engine": cpu_seconds(self.engine_pid)}
 
     def _note(self, name: str, done: Answers) -> None:
         figures = self.result.figures

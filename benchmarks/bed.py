@@ -175,6 +175,21 @@ def take_in(here: Bed, settings: Settings, workers: int = 1) -> Run:
     return Run(events, ended - began, cpu, steps, peak)
 
 
+def turn(here: Bed) -> Run:
+    """One worker takes in the whole log, into a database of its own, and what it made of it is right."""
+    settings = here.new_settings()
+    took = take_in(here, settings)
+    check(settings, here.log.truth(here.log.events))
+    here.drop(settings)
+    return took
+
+
+def cpu_seconds(pid: int | None) -> float:
+    """What a process has used of the cores so far."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 class _Worker:
     """`cakupan worker`, as a process."""
 
@@ -252,8 +267,7 @@ def _ends(bootstrap: str) -> dict[int, int]:
 
 
 def _cpu(pids: Mapping[str, int | None]) -> dict[str, float]:
-    times = {name: psutil.Process(pid).cpu_times() for name, pid in pids.items()}
-    return {name: each.user + each.system for name, each in times.items()}
+    return {name: cpu_seconds(pid) for name, pid in pids.items()}
 
 
 def _total(steps: list[dict[str, float]]) -> dict[str, float]:

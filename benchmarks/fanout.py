@@ -6,28 +6,26 @@ Every province subscribes, so every event is passed on: no more can be asked of 
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import os
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
-import psutil
 
-from benchmarks.bed import Bed, Run, bed, check, take_in
-from benchmarks.log import ROOT, nation_log
+from benchmarks.bed import Bed, Run, bed, check, cpu_seconds, take_in, turn
+from benchmarks.log import nation_log
 from benchmarks.offices import sending
 from benchmarks.result import Figure, Goal, Result
-from cakupan.embedded.process import Child, spawn
+from benchmarks.serving import running
+from cakupan.embedded.process import Child
 from cakupan.settings import Settings
 from events import provinces, regions, topics
 from events.catalogue import ACTIVATION
 from streams.log_reader import LogReader
 from streams.routing import ARRIVED
 
+FANOUT = "fanout", ["cakupan", "fanout"]
 TURNS = 3
 REACH = 0.15  # of the worker's time
 RATE, SECONDS, WARM_SECONDS = 1_000, 30, 5
@@ -47,7 +45,7 @@ def run(events: int) -> Result:
         for each in PROVINCES:
             topics.apply(here.kafka.bootstrap, declared=provinces.topics_of(each))
         for _ in range(TURNS):
-            alone.append(_turn(here).rate)
+            alone.append(turn(here).rate)
             took, share = _turn_beside(here)
             beside.append(took.rate)
             shares.append(share)
@@ -67,24 +65,15 @@ def run(events: int) -> Result:
     return result
 
 
-def _turn(here: Bed) -> Run:
-    settings = here.new_settings()
-    took = take_in(here, settings)
-    check(settings, here.log.truth(here.log.events))
-    here.drop(settings)
-    return took
-
-
 def _turn_beside(here: Bed) -> tuple[Run, float]:
     """What the worker took, and the fan-out's CPU a second meanwhile."""
     settings = _settings(here)
     before = _passed(here)
-    with _running(settings, "fanout") as fanout:
-        process = psutil.Process(fanout.pid)
+    with running(*FANOUT, settings) as fanout:
         _until(lambda: _passed(here) > before, fanout)
-        began, cpu = time.monotonic(), _cpu(process)
+        began, cpu = time.monotonic(), cpu_seconds(fanout.pid)
         took = take_in(here, settings)
-        share = (_cpu(process) - cpu) / (time.monotonic() - began)
+        share = (cpu_seconds(fanout.pid) - cpu) / (time.monotonic() - began)
     check(settings, here.log.truth(here.log.events))
     here.drop(settings)
     return took, share
@@ -94,7 +83,7 @@ def _turn_by_itself(here: Bed) -> float:
     """Events a second, from the first that is passed on."""
     settings = _settings(here)
     before = _passed(here)
-    with _running(settings, "fanout") as fanout:
+    with running(*FANOUT, settings) as fanout:
         _until(lambda: _passed(here) > before, fanout)
         first, began = _passed(here), time.monotonic()
         _until(lambda: _passed(here) >= before + here.log.events, fanout)  # moves count twice: a little less than all
@@ -107,7 +96,7 @@ def _lags(here: Bed) -> list[float]:
     """Milliseconds from arrival in the log to arrival in the province's topic, of events at a steady rate."""
     settings = _settings(here)
     before = _passed(here)
-    with _running(settings, "worker"), _running(settings, "fanout") as fanout:
+    with running("worker", ["cakupan", "worker"], settings), running(*FANOUT, settings) as fanout:
         _until(lambda: _passed(here) >= before + here.log.events, fanout)
         _until_still(here)
         heads = _heads(here)
@@ -155,21 +144,3 @@ def _until(done: Callable[[], bool], fanout: Child) -> None:
         if not fanout.running or time.monotonic() > deadline:
             raise RuntimeError(f"not all is passed on: {fanout.tail(5)}")
         time.sleep(0.2)
-
-
-@contextlib.contextmanager
-def _running(settings: Settings, command: str) -> Iterator[Child]:
-    env = {f"CAKUPAN_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
-    log = settings.data_dir / f"{settings.clickhouse_database}-{command}.log"
-    child = spawn(
-        command, [sys.executable, "-m", "cakupan", command], log, {**os.environ, **env, "PYTHONPATH": str(ROOT)}
-    )
-    try:
-        yield child
-    finally:
-        child.stop(30)
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import statistics
-import sys
 import time
-from collections.abc import Iterator
 
-import psutil
-
-from benchmarks.bed import Bed, Run, bed, check, take_in
-from benchmarks.log import ROOT, nation_log
+from benchmarks.bed import Bed, Run, bed, check, cpu_seconds, take_in, turn
+from benchmarks.log import nation_log
 from benchmarks.result import Figure, Goal, Result
+from benchmarks.serving import running
 from cakupan import wiring
-from cakupan.embedded.process import Child, spawn
 from cakupan.settings import Settings
 from projections import answers, integrity
 
@@ -32,7 +26,7 @@ def run(events: int) -> Result:
     with bed(log) as here:
         here.load(log.events)
         for _ in range(TURNS):
-            alone.append(_turn(here).rate)
+            alone.append(turn(here).rate)
             took, share, rest = _turn_beside(here)
             beside.append(took.rate)
             shares.append(share)
@@ -48,22 +42,13 @@ def run(events: int) -> Result:
     return result
 
 
-def _turn(here: Bed) -> Run:
-    settings = here.new_settings()
-    took = take_in(here, settings)
-    check(settings, here.log.truth(here.log.events))
-    here.drop(settings)
-    return took
-
-
 def _turn_beside(here: Bed) -> tuple[Run, float, float]:
     """What the worker took, the auditor's CPU a second meanwhile, and events it checked a second afterwards."""
     settings = here.new_settings()
-    with _auditor(settings) as auditor:
-        process, began = psutil.Process(auditor.pid), time.monotonic()
-        before = _cpu(process)
+    with running("audit", ["cakupan", "audit"], settings) as auditor:
+        began, before = time.monotonic(), cpu_seconds(auditor.pid)
         took = take_in(here, settings)
-        share = (_cpu(process) - before) / (time.monotonic() - began)
+        share = (cpu_seconds(auditor.pid) - before) / (time.monotonic() - began)
         check(settings, here.log.truth(here.log.events))
         done, at = _proved(settings), time.monotonic()
         rest = here.log.events - done
@@ -78,23 +63,5 @@ def _turn_beside(here: Bed) -> tuple[Run, float, float]:
     return took, share, speed
 
 
-@contextlib.contextmanager
-def _auditor(settings: Settings) -> Iterator[Child]:
-    env = {f"CAKUPAN_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
-    log = settings.data_dir / f"{settings.clickhouse_database}-audit.log"
-    child = spawn(
-        "audit", [sys.executable, "-m", "cakupan", "audit"], log, {**os.environ, **env, "PYTHONPATH": str(ROOT)}
-    )
-    try:
-        yield child
-    finally:
-        child.stop(30)
-
-
 def _proved(settings: Settings) -> int:
     return sum(each.next for each in answers.log_place(wiring.database(settings)).verified)
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system

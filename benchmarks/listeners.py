@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,16 +33,16 @@ class Heard:
     refused: int
 
 
-class Listening:
-    """Listeners as a child process; `ready` when all streams are open or refused."""
+class ListeningProcess:
+    """Listeners as a child process: a module that takes its order in JSON. `ready`: all streams are open or refused."""
 
-    def __init__(self, port: int, path: str, count: int, seconds: float) -> None:
+    def __init__(self, module: str, order: dict[str, Any], seconds: float) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.listeners"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._seconds = seconds
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"port": port, "path": path, "count": count, "seconds": seconds}))
+        json.dump({**order, "seconds": seconds}, self._process.stdin)
         self._process.stdin.close()
         self._process.stdin = None
 
@@ -49,17 +50,45 @@ class Listening:
         assert self._process.stdout is not None
         self._process.stdout.readline()
 
-    def heard(self) -> Heard:
-        said, _ = self._process.communicate(timeout=self._seconds + 120)
-        return Heard(**json.loads(said))
+    def said(self) -> Any:
+        """What it wrote at its end."""
+        text, _ = self._process.communicate(timeout=self._seconds + 120)
+        return json.loads(text)
 
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
 
 
+class Listening(ListeningProcess):
+    """Listeners to live rates."""
+
+    def __init__(self, port: int, path: str, count: int, seconds: float) -> None:
+        super().__init__("benchmarks.listeners", {"port": port, "path": path, "count": count}, seconds)
+
+    def heard(self) -> Heard:
+        return Heard(**self.said())
+
+
+async def open_all(streams: Sequence[Opening], port: int, seconds: float) -> None:
+    """Open the streams, some at a time; back when each is open or refused."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(seconds):
+        for first in range(0, len(streams), AT_ONCE):
+            some = streams[first : first + AT_ONCE]
+            await asyncio.gather(*(loop.create_connection(lambda s=each: s, LOOPBACK, port) for each in some))  # type: ignore[misc]
+            await asyncio.gather(*(each.opened.wait() for each in some))
+    print("ready", flush=True)
+
+
+class Opening(asyncio.Protocol):
+    """A stream that says when it is open or refused."""
+
+    opened: asyncio.Event
+
+
 @dataclass(eq=False)
-class Stream(asyncio.Protocol):
+class Stream(Opening):
     """One stream."""
 
     path: str
@@ -97,13 +126,7 @@ class Stream(asyncio.Protocol):
 async def _listen(order: dict[str, Any]) -> Heard:
     numbers: dict[bytes, int] = {}
     streams = [Stream(order["path"], numbers) for _ in range(order["count"])]
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(OPENING_SECONDS):
-        for first in range(0, len(streams), AT_ONCE):
-            some = streams[first : first + AT_ONCE]
-            await asyncio.gather(*(loop.create_connection(lambda s=each: s, LOOPBACK, order["port"]) for each in some))  # type: ignore[misc]
-            await asyncio.gather(*(each.opened.wait() for each in some))
-    print("ready", flush=True)
+    await open_all(streams, order["port"], OPENING_SECONDS)
     await asyncio.sleep(order["seconds"])
     return Heard([each.got for each in streams if not each.refused], sum(each.refused for each in streams))
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
-import psutil
 
 from benchmarks.bed import free_port
 from benchmarks.people import MEMORY, copied
@@ -87,9 +86,3 @@ def alive(address: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
         return httpx.get(f"{address}/health/live", timeout=2).is_success
     return False
-
-
-def cpu_seconds(pid: int | None) -> float:
-    """What a process has used of the cores so far."""
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)

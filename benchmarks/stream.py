@@ -14,9 +14,9 @@ import numpy as np
 import psutil
 
 from benchmarks import serving
+from benchmarks.bed import cpu_seconds
 from benchmarks.offices import sending
 from benchmarks.result import Figure, Goal, Result
-from benchmarks.serving import cpu_seconds
 from benchmarks.stream_listeners import Heard, Listening
 from cakupan import wiring
 from cakupan.stack import Stack

@@ -10,7 +10,6 @@ import asyncio
 import gc
 import json
 import re
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -18,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks.listeners import ListeningProcess, Opening, open_all
 from cakupan.embedded.process import LOOPBACK
 
-AT_ONCE = 50  # streams opened at the same time
 OPENING_SECONDS = 90
 END_OF_CHUNK = b"\n\n\r\n"  # a message's own end, and that of its chunk
 MADE = re.compile(rb'"specversion":"1.0","id":"([0-9a-f]{8})-([0-9a-f]{4})-7')
@@ -42,34 +41,15 @@ class Heard:
     ended: int
 
 
-class Listening:
-    """Readers as a child process; `ready` when all streams are open or refused."""
+class Listening(ListeningProcess):
+    """Readers of streams."""
 
     def __init__(self, port: int, key: str, paths: Sequence[str], seconds: float) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.stream_listeners"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._seconds = seconds
-        assert self._process.stdin is not None
-        json.dump({"port": port, "key": key, "paths": list(paths), "seconds": seconds}, self._process.stdin)
-        self._process.stdin.close()
-        self._process.stdin = None
-
-    def ready(self) -> None:
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
+        super().__init__("benchmarks.stream_listeners", {"port": port, "key": key, "paths": list(paths)}, seconds)
 
     def heard(self) -> Heard:
-        said, _ = self._process.communicate(timeout=self._seconds + 120)
-        told = json.loads(said)
+        told = self.said()
         return Heard({int(ms): count for ms, count in told.pop("delays").items()}, **told)
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 @dataclass
@@ -98,7 +78,7 @@ class Tally:
 
 
 @dataclass(eq=False)
-class Stream(asyncio.Protocol):
+class Stream(Opening):
     """One stream."""
 
     path: str
@@ -132,13 +112,7 @@ class Stream(asyncio.Protocol):
 async def _listen(order: dict[str, Any]) -> Heard:
     tally = Tally()
     streams = [Stream(path, order["key"], tally) for path in order["paths"]]
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(OPENING_SECONDS):
-        for first in range(0, len(streams), AT_ONCE):
-            some = streams[first : first + AT_ONCE]
-            await asyncio.gather(*(loop.create_connection(lambda s=each: s, LOOPBACK, order["port"]) for each in some))  # type: ignore[misc]
-            await asyncio.gather(*(each.opened.wait() for each in some))
-    print("ready", flush=True)
+    await open_all(streams, order["port"], OPENING_SECONDS)
     await asyncio.sleep(order["seconds"])
     refused = sum(each.refused for each in streams)
     ended = sum(each.ended for each in streams) - refused
