@@ -1,0 +1,4 @@
+-- Merges of more parts at once, and of each row fewer times: 3.0 times instead of 5.7 while a backlog is taken in, which
+-- was a fifth of what ClickHouse does for an event. The price is that some 20 parts wait instead of 6.
+ALTER TABLE activation_event MODIFY SETTING merge_selector_base = 16;
+ALTER TABLE activity MODIFY SETTING merge_selector_base = 16;
