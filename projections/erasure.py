@@ -1,7 +1,9 @@
 """Erasing people: after SubjectErased no table holds the pseudonym, and every count is what it was.
 
-A keyed hash takes its place. The order of the steps matters: the person's days go before those of the hash come, so
-that whoever sums a village in between counts too few, with a lower version, and loses.
+A keyed hash takes its place. Rows are erased at once for every question, and from the disk when their part is merged,
+or a day later: writing a nation's events anew for each erasure would hold up all else. The order of the steps matters:
+the person's days go before those of the hash come, so that whoever sums a village in between counts too few, with a
+lower version, and loses.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from projections import sql
 from projections.clickhouse import Database
 
 REWRITE = ("erase_copy", "erase_events", "erase_person_days")
+TABLES = ("activation_event", "person_day")  # that held the pseudonym
+DESTROY = ("APPLY PATCHES", "APPLY DELETED MASK")
+DESTROY_AFTER = 86_400  # seconds; most rows are gone before, when their part is merged
 
 
 def begin(database: Database, run: int, subjects: Sequence[bytes]) -> None:
@@ -27,3 +32,15 @@ def finish(database: Database, run: int) -> None:
     for name in REWRITE:
         database.run(sql.query(name), {"run": run})
     database.run("ALTER TABLE erasing DROP PARTITION %(run)s", {"run": run})
+
+
+def destroy(database: Database, older_than: int = DESTROY_AFTER, *, wait: bool = False) -> list[str]:
+    """Have rows that were erased so many seconds ago written out of the files, in tables where there are any.
+
+    ClickHouse does it in the background; `wait` waits for it. Returns these tables. Repeating it does no harm.
+    """
+    tables = [row["table"] for row in database.rows(sql.query("erased_on_disk"), {"older_than": older_than})]
+    for table in tables:
+        for step in DESTROY:
+            database.run(f"ALTER TABLE {table} {step} SETTINGS mutations_sync = {int(wait)}")
+    return tables

@@ -20,7 +20,7 @@ from events import outline
 from events.catalogue import DEAD_LETTER
 from events.errors import PublishError
 from events.regions import format_code
-from projections import answers, catalogue, integrity, position
+from projections import answers, catalogue, erasure, integrity, position
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
 from projections.integrity import HELD, MISSING, TOPICS, Audited, Difference, Pair, Place, Slice, Sum
@@ -37,6 +37,7 @@ SWEEP_PAUSE = 5.0
 SWEEP_STEP_SECONDS = 0.5
 IDLE_PAUSE = 0.3
 AWAY_PAUSE = 2.0
+DESTROY_PAUSE = 600.0  # seconds between two looks whether erased rows have to leave the disk
 TOLD = 20  # differences named in the log of one round
 
 Heads = dict[Place, int]
@@ -71,6 +72,7 @@ class Auditor:
         self._suspects: dict[Difference, Heads] = {}
         self._steps: deque[tuple[str, str, int, int]] = deque()
         self._sweep_due = 0.0
+        self._destroy_due = 0.0
         self._in_answers = 0
 
     def start(self) -> None:
@@ -95,6 +97,8 @@ class Auditor:
         if checked or done.swept or done.found or done.mended:
             self._prove()
         done.worker_behind = _behind(taken)
+        if not done.worker_behind:
+            self._destroy()
         return done
 
     def settle(self, on_progress: Callable[[int, int], None] = lambda *_: None) -> None:
@@ -242,6 +246,12 @@ class Auditor:
             parts = -(-events // PART_EVENTS)
             steps += [(topic, table, part, parts) for table in tables for part in range(parts)]
         return steps
+
+    def _destroy(self) -> None:
+        if time.monotonic() >= self._destroy_due:
+            self._destroy_due = time.monotonic() + DESTROY_PAUSE
+            for table in erasure.destroy(self._database):
+                log.info("what was erased in %s a day ago leaves the disk now", table)
 
     def _note(self, found: Sequence[Difference], done: Round) -> None:
         new = dict.fromkeys((each for each in found if each not in self._open), _now())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from events.codec import Event
+from projections import erasure
 from projections.clickhouse import Database
 from tests.conftest import empty
 from tests.test_projections import DAY_MS, NOON, VILLAGES, answers, contents, event, oracle, take_in
@@ -99,3 +100,33 @@ def test_a_sum_is_never_seen_too_high(clean: Database) -> None:
     take_in(clean, [ERASURE])
     coverage = [row for row in sums(clean) if "active_change" in row]
     assert coverage == [row for row in before if "active_change" in row]
+
+
+def rows_on_disk(database: Database) -> int:
+    """Rows in the files of the two tables, erased ones included, patches left out."""
+    (row,) = database.rows(
+        "SELECT sum(rows) AS n FROM system.parts WHERE active AND database = currentDatabase()"
+        " AND table IN ('activation_event', 'person_day') AND NOT startsWith(name, 'patch-')"
+    )
+    return int(row["n"])
+
+
+def test_erased_rows_leave_the_disk(clean: Database) -> None:
+    take_in(clean, LIFE)
+    take_in(clean, [ERASURE])
+    counted, stored = answers(clean), rows_on_disk(clean)
+    assert erasure.destroy(clean) == []  # they are younger than a day
+    assert erasure.destroy(clean, older_than=0, wait=True) == ["activation_event", "person_day"]
+    in_tables = sum(clean.rows(f"SELECT count() AS n FROM {table}")[0]["n"] for table in erasure.TABLES)
+    assert rows_on_disk(clean) == in_tables < stored
+    assert answers(clean) == counted == oracle([*LIFE, ERASURE])
+
+
+def test_people_stay_erased_when_parts_are_merged_later(clean: Database) -> None:
+    take_in(clean, LIFE, cuts=3)
+    take_in(clean, [ERASURE])
+    take_in(clean, LIFE[2:4])
+    for table in erasure.TABLES:
+        clean.run(f"OPTIMIZE TABLE {table} FINAL")
+    assert holders(clean, subject_of(ERASURE)) == {}
+    assert answers(clean) == oracle([*LIFE, ERASURE])

@@ -1,2 +1,3 @@
-ALTER TABLE activation_event DELETE WHERE subject_id IN (SELECT subject_id FROM erasing WHERE run = %(run)s)
-SETTINGS mutations_sync = 2
+-- No question finds these rows from now on; erasure.destroy takes them off the disk.
+DELETE FROM activation_event WHERE subject_id IN (SELECT subject_id FROM erasing WHERE run = %(run)s)
+SETTINGS lightweight_delete_mode = 'lightweight_update_force'
