@@ -1,9 +1,21 @@
--- The same days one level up, summed from the children. `cut` takes a village's code to its ancestor's on that level.
+-- The same days one level up, summed from the newest rows of the children. `cut` takes a village's code to its ancestor's
+-- on that level. The day is looked at first: mostly it is today, and few rows are of it.
 INSERT INTO coverage_day (region, day, active_change, activated, deactivated, moved_in, moved_out, version)
-SELECT parent, day, sum(active_change), sum(activated), sum(deactivated), sum(moved_in), sum(moved_out), sum(version)
-FROM (SELECT *, if(region >= 1000000, intDiv(region, 10000), intDiv(region, 100)) AS parent FROM coverage_day FINAL)
-WHERE region IN (
-        SELECT code FROM region
-        WHERE parent IN (SELECT intDiv(village, %(cut)s) FROM touched_day WHERE run = %(run)s))
-    AND (parent, day) IN (SELECT intDiv(village, %(cut)s), day FROM touched_day WHERE run = %(run)s)
-GROUP BY parent, day
+WITH if(region >= 1000000, intDiv(region, 10000), intDiv(region, 100)) AS above
+SELECT above, day, sum(last.1), sum(last.2), sum(last.3), sum(last.4), sum(last.5), sum(newest)
+FROM
+(
+    SELECT
+        region,
+        day,
+        max(version) AS newest,
+        argMax((active_change, activated, deactivated, moved_in, moved_out), version) AS last
+    FROM coverage_day
+    WHERE day IN (SELECT day FROM touched_day WHERE run = %(run)s)
+        AND region IN (
+            SELECT code FROM region
+            WHERE parent IN (SELECT intDiv(village, %(cut)s) FROM touched_day WHERE run = %(run)s))
+        AND (above, day) IN (SELECT intDiv(village, %(cut)s), day FROM touched_day WHERE run = %(run)s)
+    GROUP BY region, day
+)
+GROUP BY above, day

@@ -5,7 +5,7 @@ moves AS
 (
     SELECT subject_id, occurred_at, event_id, type, domicile
     FROM activation_event
-    WHERE subject_id IN (SELECT subject_id FROM touched_person WHERE run = %(run)s)
+    PREWHERE subject_id IN (SELECT subject_id FROM touched_person WHERE run = %(run)s)
 ),
 -- include lives
 ,
