@@ -1,7 +1,8 @@
 """From the log to the event base and the coverage buckets: the product against other ways to do the same job.
 
 One Kafka, one ClickHouse, one log. Every competitor has a process, a consumer group and a database of its own, one
-after the other, and its result is checked. Slow ones get the first part of the log, so that they take a minute at most.
+after the other, and its result is checked. Slow ones get the first part of the log, so that they take two minutes at
+most.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ COMPETITORS: dict[str, Competitor] = {
     FLOOR: Competitor("floor", 10_000_000, buckets=False),
     REFERENCE: Competitor("reference", 10_000_000, buckets=False),
     "confluent-kafka loop": Competitor("loop", 2_000_000),
-    "FastStream": Competitor("faststream_app", 1_000_000, "faststream"),
-    "Bytewax": Competitor("bytewax_flow", 500_000, "bytewax"),
-    "Quix Streams": Competitor("quix", 500_000, "quixstreams"),
-    FAUST: Competitor("stock_faust", 200_000),
+    "FastStream": Competitor("faststream_app", 2_000_000, "faststream"),
+    "Bytewax": Competitor("bytewax_flow", 2_000_000, "bytewax"),
+    "Quix Streams": Competitor("quix", 2_000_000, "quixstreams"),
+    FAUST: Competitor("stock_faust", 1_000_000),
 }
 
 
