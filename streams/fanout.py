@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from events import regions
 from events.errors import PublishError
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 BATCH_RECORDS = 10_000
 LOOK_SECONDS = 30.0  # between two looks at which topics there are
 IDLE_SECONDS = 2.0  # between two looks at where an idle log ends
-WAIT_SECONDS = 0.2  # in which a batch fills up: so long an event waits at most
+WAIT_SECONDS = 0.1  # in which a batch fills up: so long an event waits at most
 TIMEOUT = 30.0
 AWAY_SECONDS = 2.0
 CLOCKS_DIFFER_MS = 60_000  # a record that the broker has stamped may take so long to be seen
@@ -236,9 +236,14 @@ class Fanout:
     def _look_at_ends(self) -> None:
         """Where the log ends: an idle log is passed on up to now, and the rest is lag."""
         self._idle_due = time.monotonic() + IDLE_SECONDS
-        for place, at in self._main.next.items():
-            seen_ms = time.time_ns() // 1_000_000
-            _, end = self._main.consumer.get_watermark_offsets(TopicPartition(*place), timeout=TIMEOUT)
+        seen_ms = time.time_ns() // 1_000_000
+        # One question for all: one at a time, each waits for the fetch that is on its way.
+        asked = [TopicPartition(*place, OFFSET_END) for place in self._main.next]
+        for found in self._main.consumer.offsets_for_times(asked, timeout=TIMEOUT):
+            if found.error is not None:
+                raise KafkaException(found.error)
+            place, end = (found.topic, found.partition), found.offset
+            at = self._main.next[place]
             FANOUT.lag.labels(*place).set(max(end - at, 0))
             if at >= end:
                 self._reached[place] = max(seen_ms - CLOCKS_DIFFER_MS, self._reached.get(place, 0))
