@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -112,10 +111,11 @@ class StreamResponse(Response):
 
     async def _chunks(self, listener: Listener) -> AsyncIterator[bytes]:
         yield self._dialect.opening(_id(listener))
+        pulse = _Pulse(listener, self._heartbeat_seconds)
         try:
             checked_at = time.monotonic()
             while not listener.ended:
-                yield await (self._next(listener) if listener.past is None else self._past(listener))
+                yield await (self._next(listener, pulse) if listener.past is None else self._past(listener))
                 if time.monotonic() - checked_at >= self._heartbeat_seconds:
                     checked_at = time.monotonic()
                     await self._check(listener)
@@ -123,6 +123,8 @@ class StreamResponse(Response):
             listener.end("slow")
         except (PublishError, Away):
             listener.end("tail")
+        finally:
+            pulse.stop()
 
     async def _check(self, listener: Listener) -> None:
         if not await self._asking.holds():
@@ -138,20 +140,48 @@ class StreamResponse(Response):
                 return self._dialect.alive(_id(listener))
         return b""
 
-    async def _next(self, listener: Listener) -> bytes:
+    async def _next(self, listener: Listener, pulse: _Pulse) -> bytes:
         """The next events; after a time without any, a sign of life. Raises TooSlow."""
         assert listener.cursor is not None  # noqa: S101 -- the past is over
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._heartbeat_seconds):
-                while not listener.ended:
-                    listener.news.clear()
-                    if chunk := listener.channel.take(listener.cursor):
-                        return chunk
-                    await listener.news.wait()
-        if listener.ended:
-            return b""
-        # Others' events moved the log on: the sign of life says how far.
-        return listener.channel.take(listener.cursor) or self._dialect.alive(_id(listener))
+        pulse.put_off()
+        while not listener.ended:
+            listener.news.clear()
+            if chunk := listener.channel.take(listener.cursor):
+                return chunk
+            if pulse.due:  # others' events moved the log on: the sign of life says how far
+                return self._dialect.alive(_id(listener))
+            await listener.news.wait()
+        return b""
+
+
+class _Pulse:
+    """Wakes a listener that nothing has come for.
+
+    One timer a stream, put off by noting a time: one for every wait took most of what this code costs many streams.
+    """
+
+    def __init__(self, listener: Listener, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._news = listener.news
+        self._seconds = seconds
+        self._at = self._loop.time() + seconds
+        self._timer = self._loop.call_at(self._at, self._ring)
+
+    @property
+    def due(self) -> bool:
+        return self._loop.time() >= self._at
+
+    def put_off(self) -> None:
+        self._at = self._loop.time() + self._seconds
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _ring(self) -> None:
+        now = self._loop.time()
+        if now >= self._at:
+            self._news.set()
+        self._timer = self._loop.call_at(self._at if self._at > now else now + self._seconds, self._ring)
 
 
 def _id(listener: Listener) -> bytes:
@@ -194,11 +224,15 @@ class _Wire:
         """False: the client takes nothing. What was handed over before stays within the server's small buffer."""
         if not chunk:
             return True
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except TimeoutError:
-            return False
+        message = {"type": "http.response.body", "body": chunk, "more_body": True}
+        if self._transport is not None and not self._transport.get_write_buffer_size():
+            await self._send(message)  # nothing is before it, so it does not wait
+        else:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._send(message)
+            except TimeoutError:
+                return False
         self._sent.inc(len(chunk))
         return True
 
