@@ -23,6 +23,7 @@ from events.kafka import reading
 WIB = dt.timedelta(hours=7)
 EPOCH = dt.date(1970, 1, 1)
 DAY_MS = 86_400_000
+WAIT_SECONDS = 0.05  # in which a fetch fills up: a topic with little in it costs that much
 Place = tuple[str, int]  # topic, partition
 RegionDay = tuple[int, dt.date]
 
@@ -81,7 +82,7 @@ def _read_topic(consumer: Consumer, topic: str, log: Log, on_progress: Callable[
     consumer.assign(starts)
     done, deadline = 0, time.monotonic() + 60
     while waiting:
-        messages = consumer.consume(10_000, timeout=0.5)
+        messages = consumer.consume(10_000, timeout=WAIT_SECONDS)
         if messages:
             deadline = time.monotonic() + 60
         elif time.monotonic() > deadline:

@@ -14,6 +14,7 @@ from events.kafka import asking, away, plain_consumer
 
 Place = tuple[str, int]  # topic, partition
 
+WAIT_SECONDS = 0.05
 READ_THROUGH = 500  # records between two wanted ones that cost less to read than to seek over
 MOST_AT_ONCE = 20_000
 PATIENCE = 60.0  # seconds without a record, while there are some, before Kafka counts as away
@@ -22,7 +23,7 @@ PATIENCE = 60.0  # seconds without a record, while there are some, before Kafka 
 class LogReader:
     """Reads ranges of offsets. Joins no group, commits nothing. Every method raises PublishError if Kafka is away."""
 
-    def __init__(self, bootstrap: str, name: str, wait: float = 0.5) -> None:
+    def __init__(self, bootstrap: str, name: str, wait: float = WAIT_SECONDS) -> None:
         """`name` shows in the broker's logs. `wait`: seconds in which a fetch fills up, so what a short read costs."""
         self._bootstrap = bootstrap
         self._wait = wait

@@ -111,7 +111,7 @@ def letters(bootstrap: str) -> list[dict[str, Any]]:
     consumer.assign([place])
     out: list[dict[str, Any]] = []
     while len(out) < end:
-        out += [codec.decode(m.value(), DEAD_LETTER).values for m in consumer.consume(100, timeout=1)]
+        out += [codec.decode(m.value(), DEAD_LETTER).values for m in consumer.consume(100, timeout=0.1)]
     consumer.close()
     return out
 
