@@ -21,7 +21,7 @@ test: $(VENV)/.ready
 	@for each in kcat chromium; do command -v $$each >/dev/null || { [ "$$(id -u)" = 0 ] && \
 		command -v apt-get >/dev/null && echo "setting up: $$each, which a test needs" && \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $$each; } >/dev/null; } || true; done
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The long fault suite; `make test` runs a short one.
 KILLS ?= 200
