@@ -57,7 +57,7 @@ def create_app(
 
     def look(region: Region) -> models.RatesAnswer:
         now = options.clock()
-        return rates(database, log_state, sources, region, now, now)
+        return rates(database, memory, log_state, sources, region, now, now)
 
     keyring = Keyring(lambda: keys.by_digest(database), options.key_seconds, options.clock)
     hub = Hub(look, options, metrics.listeners.set)
@@ -68,7 +68,7 @@ def create_app(
         description=DESCRIPTION,
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
-        lifespan=tending(memory) if options.fill else None,
+        lifespan=tending(memory, log_state) if options.fill else None,
     )
     streams = StreamHub(options.stream, StreamMetrics(metrics.registry))
     app.state.context = Context(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 import time
@@ -13,11 +14,15 @@ from api.shared import Shared
 from projections import answers
 from projections.answers import LogPlace, Place
 from projections.clickhouse import Database
+from projections.errors import DatabaseError
 
 NEVER_REPORTED = "no worker has reported yet"
 NOT_VERIFIED = "not verified yet"
 # The look for generated events may read a long column: it takes at most this share of the time.
 SCAN_SHARE = 0.01
+# So long after a question the looks go on, so that the next one finds one: it costs more than the rest of an answer.
+WARM_SECONDS = 30.0
+LEAST_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,15 +63,26 @@ class LogState:
         self._follow = follow
         self._synthetic = Remembered(lambda: answers.synthetic(database))
         self._seen = Shared(self._look, share_seconds)
+        self._share_seconds = share_seconds
+        self._asked_at = float("-inf")
 
     def read(self) -> Standing:
         """Raises DatabaseError."""
+        self._asked_at = time.monotonic()
         return self._standing(self._seen.get())
 
     def recent(self) -> Standing | None:
         """The same of a moment ago, without waiting for anything; None where there is none."""
+        self._asked_at = time.monotonic()
         seen = self._seen.recent()
         return None if seen is None else self._standing(seen)
+
+    def tend(self, stop: threading.Event) -> None:
+        """Look again and again while questions come, and a while after the last one, until told to stop."""
+        while not stop.wait(max(self._share_seconds, LEAST_PAUSE_SECONDS)):
+            if time.monotonic() - self._asked_at < WARM_SECONDS:
+                with contextlib.suppress(DatabaseError):  # whoever asks is told
+                    self._seen.get()
 
     def _look(self) -> Seen:
         place, seen_at = answers.log_place(self._database), time.monotonic()

@@ -85,6 +85,14 @@ class Memory:
         found, missing = self._held(codes, as_of)
         return None if missing else found
 
+    def history(self, code: int) -> lines.History | None:
+        """All that ever changed in a region, without asking the table; None where it is not here."""
+        line = self._lines.get(code)
+        if line is None:
+            return None
+        line.used = True
+        return line.history()
+
     def _held(self, codes: Sequence[int], as_of: dt.date) -> tuple[dict[int, int], list[int]]:
         day, held, found, missing = _number(as_of), self._lines, {}, []
         for code in codes:
@@ -119,7 +127,7 @@ class Memory:
         return self._take_in(lines.fresh(self._database, seen), now.newest, epoch)
 
     def _take_in(self, rows: lines.Fresh, newest: int, epoch: int) -> bool:
-        written = {region for region, _, _ in rows}
+        written = {region for region, *_ in rows}
         with self._lock:
             if epoch != self._epoch:
                 return False
@@ -127,9 +135,9 @@ class Memory:
                 return True  # another look was faster, and saw as much
             for load in self._loads:
                 load.spoil(written)
-            for region, day, change in rows:
+            for region, day, change, *moves in rows:
                 if (line := self._lines.get(region)) is not None:
-                    self._bytes += line.put(day, change)
+                    self._bytes += line.put(day, change, (moves[0], moves[1], moves[2]))
             self._seen = newest
             self._make_room()
             return True

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from api import models
 from api.held import Held
 from api.log_state import LogState, Standing
+from api.memory import Memory
 from events.regions import Region
 from projections import answers
 from projections.answers import Count
@@ -21,6 +22,7 @@ UNHEARD = "no events in these windows, no coverage and no source reports for thi
 
 def rates(
     database: Database,
+    memory: Memory,
     log_state: LogState,
     sources: Held[Sources],
     region: Region,
@@ -31,7 +33,7 @@ def rates(
     standing = log_state.read()
     end = end_of_minute(at)
     counts = answers.rates(database, region.number, end) if at <= now else []
-    reason = FUTURE if at > now else None if counts or _known(database, region, sources, standing) else UNHEARD
+    reason = FUTURE if at > now else None if counts or _known(database, memory, region, sources, standing) else UNHEARD
     absent = [models.Absent(field="windows", reason=reason)] if reason else []
     return models.RatesAnswer(
         region=models.RegionName.of(region),
@@ -63,8 +65,10 @@ def end_of_minute(at: dt.datetime) -> dt.datetime:
     return whole if whole == at else whole + dt.timedelta(minutes=1)
 
 
-def _known(database: Database, region: Region, sources: Held[Sources], standing: Standing) -> bool:
-    return answers.extent(database, region.number) is not None or sources.at(standing).heard(region.number)
+def _known(database: Database, memory: Memory, region: Region, sources: Held[Sources], standing: Standing) -> bool:
+    history = memory.history(region.number)
+    extent = answers.extent(database, region.number) if history is None else history.extent
+    return extent is not None or sources.at(standing).heard(region.number)
 
 
 def _counts(counts: Sequence[Count]) -> models.Counts:

@@ -62,13 +62,19 @@ def _absent(reason: str) -> list[models.Absent]:
     return [models.Absent(field="points", reason=reason)]
 
 
+def starts(interval: str, first: dt.date, last: dt.date) -> list[dt.date]:
+    """Where the periods of a range start, and before them the day that stands for all that was earlier."""
+    earlier = max(first, dt.date.min + ONE_DAY) - ONE_DAY
+    return [earlier, *(start for start, _ in periods(interval, first, last))]
+
+
 def together(days: Sequence[Change], interval: str, first: dt.date, last: dt.date) -> list[Change]:
     """Changes by day as changes by period. What lies before `first` becomes one change on the day before it."""
-    starts = [first - ONE_DAY, *(start for start, _ in periods(interval, first, last))]
+    begins = starts(interval, first, last)
     found: dict[dt.date, list[Change]] = defaultdict(list)
     for each in days:
         if each.start <= last:
-            found[starts[max(bisect_right(starts, each.start) - 1, 0)]].append(each)
+            found[begins[max(bisect_right(begins, each.start) - 1, 0)]].append(each)
     return [_sum(start, same) for start, same in sorted(found.items())]
 
 

@@ -10,22 +10,25 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 from fastapi import FastAPI
 
+from api.log_state import LogState
 from api.memory import Memory
 
 
-def tending(memory: Memory) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def tending(memory: Memory, log_state: LogState) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """The lifespan of an app."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = threading.Event()
-        # A daemon: a query that hangs must not keep the process alive.
-        thread = threading.Thread(target=memory.tend, args=(stop,), daemon=True)
-        thread.start()
+        # Daemons: a query that hangs must not keep the process alive.
+        threads = [threading.Thread(target=each.tend, args=(stop,), daemon=True) for each in (memory, log_state)]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             stop.set()
-            await anyio.to_thread.run_sync(thread.join, 1.0, abandon_on_cancel=True)
+            for thread in threads:
+                await anyio.to_thread.run_sync(thread.join, 1.0, abandon_on_cancel=True)
 
     return lifespan

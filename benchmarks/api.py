@@ -21,6 +21,7 @@ from cakupan.embedded.process import LOOPBACK, accepts, wait_until
 from cakupan.settings import Settings
 from events import regions
 from projections.clickhouse import Database
+from projections.migrate import migrate
 
 RATES = (10, 25, 50, 75, 100, 200, 400, 600, 800, 1000)
 SECONDS = 20
@@ -33,7 +34,7 @@ RESTING_CPU = 0.1  # seconds in two seconds
 COMPARED = 2  # regions of each level
 MIX = {"coverage": 0.7, "children": 0.1, "series": 0.1, "rates": 0.1}
 T = TypeVar("T")
-FIVE_HOURS = 5 * 3600  # in which offices were open on every day
+ASKED_HOURS = 5  # up to now, that rates are asked for
 
 
 def run(count: int) -> Result:
@@ -45,6 +46,9 @@ def run(count: int) -> Result:
     result.figures["on disk"] = Figure(made.bytes / 1e9, "GB")
     _floor(result)
     with people.copied(folder) as copy, people.engine(copy) as (node, database):
+        migrate(database)  # the folder may have been made by a version before
+        ended = dt.datetime.now(dt.UTC)
+        people.add_last_day(database, ended, ASKED_HOURS + 24)
         settings = Settings(clickhouse_port=node.port, api_port=free_port(), public_level="village")
         with serving.api(settings) as child:
             result.figures["counts read into memory in"] = Figure(_filled(child.pid), "s")
@@ -52,7 +56,7 @@ def run(count: int) -> Result:
             measured = Measured(settings.api_port, child.pid, node.pid, result)
             _compare(result, settings, database)
             best = measured.rising("coverage", coverage_requests)
-            measured.rising("mix", _mix)
+            measured.rising("mix", lambda count, rng: _mix(count, rng, ended))
     result.goals[f"coverage, p99 at {REACH_RATE} requests/s, ms"] = Goal(REACH_MS, best >= REACH_RATE)
     return result
 
@@ -147,8 +151,13 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - began, done
 
 
-def _mix(count: int, rng: np.random.Generator) -> list[Request]:
-    draw = {"coverage": _coverage, "children": _children, "series": _series, "rates": _rates}
+def _mix(count: int, rng: np.random.Generator, ended: dt.datetime) -> list[Request]:
+    """`ended`: when the last of the stored events happened."""
+
+    def rates(rng: np.random.Generator) -> Request:
+        return _rates(rng, ended)
+
+    draw = {"coverage": _coverage, "children": _children, "series": _series, "rates": rates}
     routes: Sequence[str] = rng.choice(list(MIX), count, p=list(MIX.values())).tolist()
     return [draw[route](rng) for route in routes]
 
@@ -174,8 +183,9 @@ def _series(rng: np.random.Generator) -> Request:
     return "series", f"/v1/coverage/{_region(rng)}/series?interval={interval}&from={first}&to={people.LAST}"
 
 
-def _rates(rng: np.random.Generator) -> Request:
-    at = dt.datetime.combine(people.LAST, dt.time(3), dt.UTC) + dt.timedelta(seconds=int(rng.integers(FIVE_HOURS)))
+def _rates(rng: np.random.Generator, ended: dt.datetime) -> Request:
+    """At a moment of the last hours: rates are watched while they happen."""
+    at = ended - dt.timedelta(seconds=int(rng.integers(ASKED_HOURS * 3600)))
     return "rates", f"/v1/rates/{_region(rng)}?at={at:%Y-%m-%dT%H:%M:%SZ}"
 
 

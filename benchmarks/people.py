@@ -41,6 +41,7 @@ MEMORY = 10 << 30  # of the engine, for all queries together
 SLICE = 1_000_000  # people inserted at once: what bounds the memory of making them
 LEAST_SLICES = STRETCHES = 24
 SAMPLE = 2_000
+DAYS_EVENTS = 430_000  # of a nation in a day; of fewer people stored, at most one each
 HERE = Path(__file__).parent / "sql"
 
 
@@ -125,7 +126,7 @@ def _fill(database: Database, slices: int) -> None:
         database.run(_text("person_day"), params)
     ends = [FIRST + dt.timedelta(days=DAYS * each // STRETCHES) for each in range(STRETCHES + 1)]
     for begin, end in pairwise(ends):
-        for name in ("coverage_day", "rate_minute", "service_day"):
+        for name in ("coverage_day", "region_minute", "service_day"):
             database.run(_text(name), {"begin": begin, "end": end})
     database.run(_text("denominator"), {"first": FIRST})
     database.run(_text("position"))
@@ -137,6 +138,21 @@ def _reference(database: Database) -> None:
     now_ms = time.time_ns() // 1_000_000
     decoded = codec.decode_batch(REFERENCE, records, [now_ms] * len(records))
     catalogue.insert(database, REFERENCE, decoded.frames, catalogue.new_run())
+
+
+def add_last_day(database: Database, end: dt.datetime, hours: int) -> None:
+    """What a nation does in so many hours up to `end`, taken in and recomputed as a worker does; for a copy alone."""
+    run, seconds = catalogue.new_run(), hours * 3600
+    database.run(
+        _text("last_day"),
+        {
+            "events": DAYS_EVENTS * seconds // 86_400,
+            "end_ms": int(end.timestamp() * 1000),
+            "seconds": seconds,
+            "run": run,
+        },
+    )
+    activation.recompute(database, run)
 
 
 def settle(database: Database, timeout: float = 1800) -> None:

@@ -14,7 +14,7 @@ PLACES: dict[str, str] = {
     "activity": "service_region, day",
     "person_day": "village, day",
     "coverage_day": "region, day",
-    "rate_minute": "region, minute",
+    "region_minute": "region, minute",
     "service_day": "region, day",
     "outreach_event": "service_region, toDate(occurred_at, 'Asia/Jakarta')",
     "denominator": "region, vintage",
@@ -26,7 +26,7 @@ PLACES: dict[str, str] = {
 }
 
 # Rows that count, where not all do: of minutes, those that are kept up.
-KEPT = {"rate_minute": "minute >= toDateTime(toDate(now(), 'Asia/Jakarta') - 8, 'Asia/Jakarta')"}
+KEPT = {"region_minute": "minute >= toDateTime(toDate(now(), 'Asia/Jakarta') - 8, 'Asia/Jakarta')"}
 
 # Names in them are ours, or the engine's own list of columns.
 PART_DIGESTS = """

@@ -38,7 +38,7 @@ from projections.sql import Migration
 PROJECTIONS: dict[str, tuple[str, ...]] = {
     "base": ("activation_event", "activity"),
     "coverage": ("person_day", "coverage_day"),
-    "rates": ("rate_minute",),
+    "rates": ("region_minute",),
     "service": ("service_day",),
     "outreach": ("outreach_event",),
     "reference": ("denominator", "target", "figure"),

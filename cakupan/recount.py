@@ -251,13 +251,15 @@ _RATES = {
 
 
 def count_rates(log: Log) -> dict[RegionDay, Counter[str]]:
-    """Events by village of domicile and day, by what they are."""
+    """Events by region of domicile, villages and everything above them, and day, by what they are."""
     out: dict[RegionDay, Counter[str]] = defaultdict(Counter)
     for name, values in _activations(log):
-        counts = out[values["domicile"], wib_day(values["occurred_at"])]
-        counts["events"] += 1
-        if name in _RATES:
-            counts[_RATES[name]] += 1
+        village, day = values["domicile"], wib_day(values["occurred_at"])
+        for region in {village, village // 10**4, village // 10**6, village // 10**8, 0}:
+            counts = out[region, day]
+            counts["events"] += 1
+            if name in _RATES:
+                counts[_RATES[name]] += 1
     return dict(out)
 
 

@@ -72,7 +72,7 @@ def compare(log: Log, database: Database, api: httpx.Client, on_progress: Progre
     report.differences += [Difference("log", None, None, "record", "an event", text) for text in log.unaccounted]
     report.differences += _base(log, database)
     report.differences += _buckets("service_day", recount.count_service(log), database, "verify_service")
-    report.differences += _buckets("rate_minute", recount.count_rates(log), database, "verify_rates")
+    report.differences += _buckets("region_minute", recount.count_rates(log), database, "verify_rates")
     report.differences += _answers(coverage, database, api, on_progress)
     return report
 

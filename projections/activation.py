@@ -88,7 +88,7 @@ def recompute(database: Database, run: int) -> None:
     database.run(sql.query("recompute_coverage_village"), params)
     for cut in LEVELS_UP:
         database.run(sql.query("recompute_coverage_parent"), {**params, "cut": cut})
-    database.run(sql.query("recompute_rate_minute"), params)
+    database.run(sql.query("recompute_region_minute"), params)
     database.run(sql.query("recompute_service_day"), params)
     database.run(sql.query("recompute_coverage_changed"), params)
     forget(database, run)

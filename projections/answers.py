@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ VILLAGE_DIGITS = 10
 _DIGITS_BELOW = {0: 2, 2: 4, 4: 6, 6: VILLAGE_DIGITS}
 # Milliseconds since 1970 that no event is recorded after: all that is known by now.
 BY_NOW = 2**62
+# Windows of a day that end so long ago are counted from minutes; those of ten days are kept up, a day is to spare.
+MINUTES_RIGHT_SECONDS = 8 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,13 @@ def changes_known(database: Database, region: int, known_ms: int) -> list[Change
 
 def rates(database: Database, region: int, end: dt.datetime) -> list[Count]:
     """Events of the region's residents in the minute, hour and day before `end`, which is a whole minute."""
-    low, high = villages_of(region)
-    params = {"end": max(int(end.timestamp()), EARLIEST_EPOCH), "low": low, "high": high}
-    return [Count(**row) for row in database.rows(sql.query("rates_windows"), params)]
+    seconds = max(int(end.timestamp()), EARLIEST_EPOCH)
+    if seconds >= time.time() - MINUTES_RIGHT_SECONDS:
+        rows = database.rows(sql.query("rates_recent"), {"end": seconds, "region": region})
+    else:
+        low, high = villages_of(region)
+        rows = database.rows(sql.query("rates_older"), {"end": seconds, "low": low, "high": high})
+    return [Count(**row) for row in rows]
 
 
 def log_place(database: Database) -> LogPlace:

@@ -8,6 +8,7 @@ number reads the parts behind it, whoever wrote them. That holds for tables of o
 
 from __future__ import annotations
 
+import datetime as dt
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -17,17 +18,50 @@ from typing import Any
 import numpy as np
 
 from projections import sql
+from projections.answers import Change
+from projections.base import EPOCH
 from projections.clickhouse import Database
 
 LAST_DAY = 2**16 - 1  # that a table's date can have, in days since 1970
 OBJECT_BYTES = 400  # of a line without its days: two arrays, the object, its place among others
+MOVES_BYTES = 200  # of the two arrays of those who left or moved
 _TYPES = (("h", 2**15), ("i", 2**31), ("q", 2**63))
-_WIDTHS = {"h": np.int16, "i": np.int32, "q": np.int64}
+_SMALL_TYPES = (("b", 2**7), *_TYPES)
+_WIDTHS = {"b": np.int8, "h": np.int16, "i": np.int32, "q": np.int64, "H": np.uint16}
 
 Column = np.ndarray[Any, np.dtype[np.int64]]
-Fresh = list[tuple[int, int, int]]  # region, day since 1970, change
+Fresh = list[tuple[int, int, int, int, int, int]]  # region, day since 1970, change, deactivated, moved in, moved out
 Steps = tuple["array[int]", "array[int]"]  # days since 1970, active people at their end
+Moves = tuple["array[int]", "array[int]"]  # some days since 1970; of each the deactivated, moved in and moved out
+NO_MOVES = (0, 0, 0)
 _NONE: Steps = array("H"), array("h")
+_NO_MOVES: Moves = array("H"), array("b")
+
+
+@dataclass(frozen=True)
+class History:
+    """Days since 1970, and a row for each: active_change, activated, deactivated, moved_in, moved_out."""
+
+    days: Column
+    changes: Column
+
+    @property
+    def extent(self) -> tuple[dt.date, dt.date] | None:
+        """First and last day; None where no event has named the region."""
+        return (_date(self.days[0]), _date(self.days[-1])) if len(self.days) else None
+
+    def together(self, starts: Sequence[dt.date], last: dt.date) -> list[Change]:
+        """Changes up to `last`, added up from one of `starts` to the next; those of before with the first one."""
+        if not starts:
+            return []
+        numbers = np.array([(each - EPOCH).days for each in starts], np.int64)
+        until = int(np.searchsorted(self.days, (last - EPOCH).days, "right"))
+        places = np.maximum(np.searchsorted(numbers, self.days[:until], "right") - 1, 0)
+        used, begins = np.unique(places, return_index=True)
+        if not len(used):
+            return []
+        sums = np.add.reduceat(self.changes[:until], begins, axis=0).tolist()
+        return [Change(starts[place], *counts) for place, counts in zip(used.tolist(), sums, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -41,77 +75,107 @@ class Table:
 
 
 class Line:
-    """A region's active people at the end of each day with a change; none: no event has named it.
+    """A region's active people at the end of each day with a change, and who left or moved; no days: no event has named
+    it.
 
-    It may be read while it is written: every number that is read is one from before or from after.
+    It may be read while it is written: what is kept is never written to, another takes its place.
     """
 
-    __slots__ = ("_steps", "used")
+    __slots__ = ("_kept", "used")
 
-    def __init__(self, steps: Steps) -> None:
-        self._steps = steps
+    def __init__(self, steps: Steps, moves: Moves) -> None:
+        self._kept = steps, moves
         self.used = True  # lately; see api.memory
 
     @property
     def bytes(self) -> int:
-        days, totals = self._steps
-        return OBJECT_BYTES + len(days) * (days.itemsize + totals.itemsize)
+        (days, totals), (moved_days, moved) = self._kept
+        size = OBJECT_BYTES + len(days) * (days.itemsize + totals.itemsize)
+        if not moved_days:
+            return size  # all such lines share an empty one
+        return size + MOVES_BYTES + len(moved_days) * moved_days.itemsize + len(moved) * moved.itemsize
 
     def at(self, day: int) -> int | None:
         """Active people at the end of a day since 1970; None where no event has named the region."""
-        days, totals = self._steps
+        (days, totals), _ = self._kept
         if not days:
             return None
         place = bisect_right(days, day)
         return totals[place - 1] if place else 0
 
-    def put(self, day: int, change: int) -> int:
-        """Take in what changed on a day, in place of what was known of it. One thread at a time.
+    def history(self) -> History:
+        """All that ever changed."""
+        (days, totals), (moved_days, moved) = self._kept
+        wide = _wide(days)
+        changes = np.zeros((len(days), 5), np.int64)
+        changes[:, 0] = np.diff(_wide(totals), prepend=0)
+        changes[np.searchsorted(wide, _wide(moved_days)), 2:] = _wide(moved).reshape(-1, len(NO_MOVES))
+        # What is not explained by who left or moved was activated: see recompute_person_day.
+        changes[:, 1] = changes[:, 0] + changes[:, 2] - changes[:, 3] + changes[:, 4]
+        return History(wide, changes)
+
+    def put(self, day: int, change: int, moves: tuple[int, int, int] = NO_MOVES) -> int:
+        """Take in what changed on a day, in place of what was known of it; `moves`: deactivated, moved in, moved out.
+        One thread at a time.
 
         Returns by how many bytes the line has grown.
         """
-        before, old = self._steps, self.bytes
-        self._put(day, change)
-        return 0 if before is self._steps else self.bytes - old
+        steps, moved = self._kept
+        before = self.bytes
+        self._kept = _stepped(steps, day, change), _moved(moved, day, moves)
+        return self.bytes - before
 
-    def _put(self, day: int, change: int) -> None:
-        days, totals = self._steps
-        place = bisect_left(days, day)
-        if place < len(days) and days[place] == day:
-            self._add(place, change - (totals[place] - (totals[place - 1] if place else 0)))
-        else:
-            before = totals[place - 1] if place else 0
-            new_days = np.insert(np.array(days, np.int64), place, day)
-            new_totals = np.insert(np.array(totals, np.int64), place, before)
-            new_totals[place:] += change
-            self._steps = _steps(new_days, new_totals)
 
-    def _add(self, place: int, change: int) -> None:
-        if not change:
-            return
-        days, totals = self._steps
-        later = np.frombuffer(totals, _WIDTHS[totals.typecode])[place:]
-        most = _most(totals.typecode)
-        if -most <= int(later.min()) + change and int(later.max()) + change < most:
-            later += change
-        else:
-            wide = np.array(totals, np.int64)
-            wide[place:] += change
-            self._steps = _steps(np.array(days, np.int64), wide)
+def _stepped(steps: Steps, day: int, change: int) -> Steps:
+    days, totals = steps
+    place = bisect_left(days, day)
+    before = totals[place - 1] if place else 0
+    known = place < len(days) and days[place] == day
+    if known and totals[place] - before == change:
+        return steps
+    wide_days, wide = _wide(days), _wide(totals)
+    if not known:
+        wide_days, wide = np.insert(wide_days, place, day), np.insert(wide, place, before)
+    wide[place:] += change - (int(wide[place]) - before)
+    return _days(wide_days), _narrow(wide, _TYPES)
+
+
+def _moved(moved: Moves, day: int, moves: tuple[int, int, int]) -> Moves:
+    days, counts = moved
+    place = bisect_left(days, day)
+    known = place < len(days) and days[place] == day
+    if not known and moves == NO_MOVES:
+        return moved
+    wide_days, wide = _wide(days), _wide(counts).reshape(-1, len(NO_MOVES))
+    if not known:
+        wide_days, wide = np.insert(wide_days, place, day), np.insert(wide, place, moves, axis=0)
+    wide[place] = moves
+    return _moves(wide_days, wide)
+
+
+def _moves(days: Column, counts: Column) -> Moves:
+    """Of these days those on which somebody left or moved. `counts`: a row a day."""
+    some = counts.any(axis=1)
+    return (_days(days[some]), _narrow(counts[some].ravel(), _SMALL_TYPES)) if some.any() else _NO_MOVES
 
 
 def _steps(days: Column, totals: Column) -> Steps:
-    """In the narrowest types that hold them: a nation has tens of millions of days."""
-    least, most = (int(totals.min()), int(totals.max())) if len(totals) else (0, 0)
-    kind = next(kind for kind, bound in _TYPES if -bound <= least and most < bound)
-    narrow_days, narrow_totals = array("H"), array(kind)
-    narrow_days.frombytes(days.astype(np.uint16).tobytes())
-    narrow_totals.frombytes(totals.astype(_WIDTHS[kind]).tobytes())
-    return narrow_days, narrow_totals
+    return _days(days), _narrow(totals, _TYPES)
 
 
-def _most(typecode: str) -> int:
-    return dict(_TYPES)[typecode]
+def _days(days: Column) -> array[int]:
+    return array("H", days.astype(np.uint16).tobytes())
+
+
+def _narrow(numbers: Column, kinds: Sequence[tuple[str, int]]) -> array[int]:
+    """In the narrowest type that holds them: a nation has tens of millions of days."""
+    least, most = (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, 0)
+    kind = next(kind for kind, bound in kinds if -bound <= least and most < bound)
+    return array(kind, numbers.astype(_WIDTHS[kind]).tobytes())
+
+
+def _wide(numbers: array[int]) -> Column:
+    return np.frombuffer(numbers, _WIDTHS[numbers.typecode]).astype(np.int64)
 
 
 def table(database: Database, seen: int) -> Table:
@@ -136,16 +200,22 @@ def lines(database: Database, codes: Sequence[int]) -> Iterator[tuple[int, Line]
     silent = set(codes)
     columns = database.columns(sql.query("coverage_lines"), {"regions": tuple(codes)})
     if columns and columns[0]:
-        region, day, change = (np.array(each, np.int64) for each in columns)
+        region, day, change, *moves = (np.array(each, np.int64) for each in columns)
+        moved = np.column_stack(moves)
         borders = np.flatnonzero(np.diff(region)) + 1
         for begin, end in zip([0, *borders], [*borders, len(region)], strict=True):
             code = int(region[begin])
             silent.discard(code)
-            yield code, Line(_steps(day[begin:end], np.cumsum(change[begin:end])))
+            days = day[begin:end]
+            yield code, Line(_steps(days, np.cumsum(change[begin:end])), _moves(days, moved[begin:end]))
     for code in silent:
         yield code, nobody()
 
 
 def nobody() -> Line:
     """The line of a region that no event has named."""
-    return Line(_NONE)
+    return Line(_NONE, _NO_MOVES)
+
+
+def _date(number: int) -> dt.date:
+    return EPOCH + dt.timedelta(days=int(number))

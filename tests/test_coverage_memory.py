@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from api import log_state
 from api.app import create_app
+from api.log_state import LogState
 from api.memory import Memory
 from api.shared import Shared
 from events import regions
@@ -391,6 +393,39 @@ def test_a_line_is_the_sum_of_its_changes() -> None:
             assert line.at(asked) == sum(each for day, each in changes.items() if day <= asked)
 
 
+def test_a_line_tells_who_left_and_moved() -> None:
+    """In narrow types and in wider ones; a day without any takes no room."""
+    chance = random.Random(6)
+    for most in (3, 200, 70_000, 3_000_000_000):
+        line, days = lines.nobody(), dict[int, tuple[int, int, int, int]]()
+        assert line.history().extent is None
+        for _ in range(300):
+            day, activated = chance.randint(0, 80), chance.randint(0, most)
+            moves = (0, 0, 0) if chance.random() < 0.5 else (chance.randint(0, most), chance.randint(0, most), 1)
+            change = activated - moves[0] + moves[1] - moves[2]
+            before, grown = line.bytes, line.put(day, change, moves)
+            assert line.bytes == before + grown
+            days[day] = activated, *moves
+            history = line.history()
+            assert history.days.tolist() == sorted(days)
+            assert history.changes[:, 1:].tolist() == [list(days[each]) for each in sorted(days)]
+            assert history.extent == (_date(min(days)), _date(max(days)))
+
+
+def test_changes_are_added_up_from_start_to_start() -> None:
+    line = lines.nobody()
+    for day, change in ((10, 1), (11, 2), (14, 4), (20, 8), (30, 16)):
+        line.put(day, change)
+    found = line.history().together([_date(11), _date(14), _date(18), _date(19)], _date(29))
+    assert [(each.start, each.active_change) for each in found] == [(_date(11), 3), (_date(14), 4), (_date(19), 8)]
+    assert line.history().together([_date(5)], _date(9)) == []
+    assert lines.nobody().history().together([_date(5)], _date(9)) == []
+
+
+def _date(number: int) -> dt.date:
+    return EPOCH + dt.timedelta(days=number)
+
+
 def test_days_that_a_table_can_have(clean: Database) -> None:
     memory = Memory(clean, ROOM)
     warm(memory)
@@ -401,12 +436,18 @@ def test_days_that_a_table_can_have(clean: Database) -> None:
 
 # The answers.
 
+INTERVALS = ("day", "week", "month")
 QUESTIONS = [
     *(f"/v1/coverage/{regions.format_code(code)}?as_of=2024-06-{day}" for code in CODES for day in (29, 30)),
     *(f"/v1/coverage/{code}/children?as_of=2024-06-30&limit=50" for code in ("0", "61", "61.01", "61.01.01")),
     "/v1/coverage/61.01?as_of=2999-01-01",
     "/v1/coverage/61.01",
     "/v1/coverage/61.01?as_of=2024-06-30&known_at=2024-06-29",
+    *(f"/v1/coverage/{regions.format_code(code)}/series?interval={each}" for code in CODES for each in INTERVALS),
+    *(f"/v1/coverage/61.01/series?interval={each}&from=2024-06-28&to=2024-07-02" for each in INTERVALS),
+    *(f"/v1/coverage/0/series?interval={each}&from=2020-01-01&to=2020-03-01" for each in INTERVALS),
+    "/v1/coverage/61.01/series?interval=month&from=2999-01-01",
+    "/v1/coverage/61.01/series?interval=day&known_at=2024-06-29",
 ]
 
 
@@ -426,10 +467,12 @@ def test_what_is_held_is_answered_without_a_query(clean: Database) -> None:
     seed(clean)
     watched = Watched(clean)
     client = TestClient(create_app(watched, replace(OPTIONS, share_seconds=3600)))
-    answer = client.get("/v1/coverage/61.01?as_of=2024-06-30").json()
+    asked = ("/v1/coverage/61.01?as_of=2024-06-30", "/v1/coverage/61.01/series?from=2024-06-20&to=2024-06-30")
+    given = [client.get(each).json() for each in asked]
+    assert sum(each["activated"] for each in given[1]["points"])
     watched.away = True
     clean.run("TRUNCATE TABLE coverage_day")
-    assert client.get("/v1/coverage/61.01?as_of=2024-06-30").json() == answer
+    assert [client.get(each).json() for each in asked] == given
     assert watched.sums == 0
 
 
@@ -497,3 +540,22 @@ def test_what_was_found_a_moment_ago_is_given_while_the_next_look_is_made() -> N
     while shared.recent() != 1:
         pass
     assert next(looks) == 2
+
+
+def test_looks_go_on_while_questions_come_and_a_while_longer(clean: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed, stop = threading.Semaphore(0), threading.Event()
+    state = LogState(clean, lambda: dt.datetime.now(dt.UTC), 0.05, followed.release)
+    tending = threading.Thread(target=state.tend, args=(stop,))
+    tending.start()
+    try:
+        assert not followed.acquire(timeout=0.5)  # nobody has asked
+        state.read()
+        assert all(followed.acquire(timeout=20) for _ in range(5))
+        monkeypatch.setattr(log_state, "WARM_SECONDS", 0.0)
+        while followed.acquire(timeout=1):  # the last ones
+            pass
+        state.read()  # asked again, one look and no more
+        assert followed.acquire(timeout=20) and not followed.acquire(timeout=0.5)
+    finally:
+        stop.set()
+        tending.join()

@@ -50,7 +50,7 @@ def subject_of(each: Event) -> bytes:
 def sums(database: Database) -> list[dict[str, Any]]:
     return [
         row
-        for table in ("coverage_day", "rate_minute", "service_day")
+        for table in ("coverage_day", "region_minute", "service_day")
         for row in database.rows(f"SELECT * FROM {table} FINAL ORDER BY ALL")
     ]
 

@@ -64,7 +64,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         "activation_event": "subject_id, occurred_at, event_id",
         "person_day": "village, day, subject_id",
         "coverage_day": "region, day",
-        "rate_minute": "minute, region, channel",
+        "region_minute": "region, minute, channel",
         "service_day": "region, day",
     }
     return {t: database.rows(f"SELECT * FROM {t} FINAL ORDER BY {order}") for t, order in tables.items()}
@@ -229,7 +229,7 @@ def test_declared_and_live_schema_differ_by_nothing(database: Database) -> None:
 
 def test_every_column_of_every_table_is_declared_or_written_by_a_query(database: Database) -> None:
     written = " ".join(sql.query(path.stem) for path in (sql.HERE / "queries").glob("*.sql"))
-    for table in ("person_day", "coverage_day", "rate_minute", "service_day"):
+    for table in ("person_day", "coverage_day", "region_minute", "service_day"):
         for row in database.rows(f"DESCRIBE TABLE {table}"):
             assert row["name"] in written, (table, row["name"])
 

@@ -155,7 +155,7 @@ def agrees(database: Database, log: Sequence[Event]) -> None:
     assert {
         (row["region"], row["day"]): {n: row[n] for n in fields} for row in found if any(row[n] for n in fields)
     } == {key: dict(counts) for key, counts in oracle.coverage(facts).items()}
-    for query, expected in (("verify_service", oracle.offices(facts)), ("verify_rates", oracle.villages(facts))):
+    for query, expected in (("verify_service", oracle.offices(facts)), ("verify_rates", oracle.homes(facts))):
         assert {(row["region"], row["day"]): row["events"] for row in database.rows(sql.query(query))} == dict(expected)
     events = list({each.values["event_id"]: each for each in log}.values())
     for table, (columns, expected_rows) in COPIES.items():

@@ -28,6 +28,7 @@ from api.parameters import (
     RestatementQ,
     RestatementQuery,
     SeriesQ,
+    SeriesQuery,
     Sort,
 )
 from api.problems import BadParameter
@@ -35,6 +36,12 @@ from events import regions
 from events.regions import Region
 from projections import answers
 from projections.answers import Change, Reference
+from projections.lines import History
+
+FEW_POINTS = 400  # of a series, that take about 2 ms
+
+# What changed in a region: all of it from memory, or day by day of what was known; None where the table is to be asked.
+Days = History | Sequence[Change] | None
 
 router = APIRouter(tags=["coverage"])
 
@@ -93,7 +100,7 @@ async def children(region: BelowInScope, query: ChildrenQ, context: Ctx) -> Resp
 
 
 @router.get("/v1/coverage/{code}/series", response_model=models.SeriesAnswer, summary="Coverage counts over time")
-def over_time(region: RegionInScope, query: SeriesQ, context: Ctx) -> Response:
+async def over_time(region: RegionInScope, query: SeriesQ, context: Ctx) -> Response:
     """Active people at the end of every period and what changed in it; every period is there, changes or not.
 
     With `known_at`, the series that would have been reported then, up to that day.
@@ -101,9 +108,21 @@ def over_time(region: RegionInScope, query: SeriesQ, context: Ctx) -> Response:
     if query.first and query.last and query.first > query.last:
         raise BadParameter(**{"from": "lies after `to`"})
     asked = _asked_until(context, query.known_at)
+    found = _days_at_once(context, asked, region)
+    if found is not None and _few(query, asked):
+        return _series(context, query, asked, region, *found)
+    return await run_in_threadpool(_series_waiting, context, query, asked, region)
+
+
+def _series_waiting(context: Context, query: SeriesQuery, asked: Asked, region: Region) -> Response:
     standing = context.log_state.read()
-    days = _days_then(context, region, asked)
-    extent = answers.extent(context.database, region.number) if days is None else _ends(days)
+    return _series(context, query, asked, region, standing, _days(context, region, asked))
+
+
+def _series(
+    context: Context, query: SeriesQuery, asked: Asked, region: Region, standing: Standing, days: Days
+) -> Response:
+    extent = _extent(context, region, days)
     heard = extent is not None or bool(_heard(context, standing, asked, [region.number]))
     span = series.span(query.first, query.last, extent, heard=heard, asked=asked)
     if series.count(query.interval, span) > MAX_POINTS:
@@ -247,11 +266,38 @@ def _known_ms(asked: Asked) -> int:
     return answers.BY_NOW if asked.known_at is None else last_ms(asked.known_at)
 
 
-def _days_then(context: Context, region: Region, asked: Asked) -> list[Change] | None:
-    """What changed day by day, of what was known at `asked.known_at`; None where that is now."""
-    if asked.known_at is None:
+def _few(query: SeriesQuery, asked: Asked) -> bool:
+    """Whether so few points are asked for that no other request notices the time that filling them takes."""
+    if query.first is None:
+        return False
+    whole = series.Span(query.first, query.last or asked.as_of, empty=False, absent=[])
+    return series.count(query.interval, whole) <= FEW_POINTS
+
+
+def _days_at_once(context: Context, asked: Asked, region: Region) -> tuple[Standing, Days] | None:
+    """What a series needs, from memory; None where something is to be waited for."""
+    if asked.known_at is not None:
         return None
+    standing = context.log_state.recent()
+    history = None if standing is None else context.memory.history(region.number)
+    if standing is None or history is None:
+        return None
+    if history.extent is None and context.sources.ready(standing) is None:
+        return None
+    return standing, history
+
+
+def _days(context: Context, region: Region, asked: Asked) -> Days:
+    """What changed day by day: of what was known at `asked.known_at`, else as memory has it; None: ask the table."""
+    if asked.known_at is None:
+        return context.memory.history(region.number)
     return [] if asked.unanswerable else answers.changes_known(context.database, region.number, last_ms(asked.known_at))
+
+
+def _extent(context: Context, region: Region, days: Days) -> tuple[dt.date, dt.date] | None:
+    if days is None:
+        return answers.extent(context.database, region.number)
+    return days.extent if isinstance(days, History) else _ends(days)
 
 
 def _ends(days: Sequence[Change]) -> tuple[dt.date, dt.date] | None:
@@ -267,13 +313,13 @@ def _reports(context: Context, standing: Standing, region: Region, asked: Asked,
     return restated.Reports(before=facts(asked), late=facts(asked, late_ms), after=facts(again))
 
 
-def _points(
-    context: Context, region: Region, interval: Interval, span: series.Span, days: Sequence[Change] | None
-) -> list[models.Point]:
+def _points(context: Context, region: Region, interval: Interval, span: series.Span, days: Days) -> list[models.Point]:
     if span.first is None or span.last is None or span.empty:
         return []
     if days is None:
         changes = answers.changes(context.database, region.number, interval, span.first, span.last)
+    elif isinstance(days, History):
+        changes = days.together(series.starts(interval, span.first, span.last), span.last)
     else:
         changes = series.together(days, interval, span.first, span.last)
     return series.points(changes, interval, span.first, span.last)

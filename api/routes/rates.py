@@ -22,7 +22,8 @@ def once(region: RegionInScope, query: RatesQ, context: Ctx) -> Response:
     Windows are whole minutes and end with the minute that `at` lies in.
     """
     now = context.options.clock()
-    return respond(rates(context.database, context.log_state, context.sources, region, query.at or now, now))
+    parts = context.database, context.memory, context.log_state, context.sources
+    return respond(rates(*parts, region, query.at or now, now))
 
 
 @router.get(

@@ -1,8 +1,5 @@
-WITH
-toDate(now(), 'Asia/Jakarta') AS today_wib,
-toDate('1970-01-01') AS first_day,
-toDate('2105-01-01') AS last_day,
--- include minutes
+-- Events by region of every level and day, as rates give them: of the last eight days from the minutes that are kept up,
+-- of older ones counted from the events.
 SELECT
     region,
     toDate(minute, 'Asia/Jakarta') AS day,
@@ -11,5 +8,19 @@ SELECT
     sum(r.activated) AS activated,
     sum(r.failed) AS failed,
     sum(r.deactivated) AS deactivated
-FROM minutes AS r
+FROM region_minute AS r FINAL
+WHERE minute >= toDateTime(toDate(now(), 'Asia/Jakarta') - 8, 'Asia/Jakarta')
+GROUP BY region, day
+UNION ALL
+SELECT
+    region,
+    day,
+    count(),
+    countIf(type = 'ActivationRegistered'),
+    countIf(type = 'Activated'),
+    countIf(type = 'AttemptFailed'),
+    countIf(type = 'Deactivated')
+FROM (SELECT day, type, domicile FROM activity FINAL WHERE day < toDate(now(), 'Asia/Jakarta') - 8)
+ARRAY JOIN
+    arrayDistinct([domicile, intDiv(domicile, 10000), intDiv(domicile, 1000000), intDiv(domicile, 100000000), 0]) AS region
 GROUP BY region, day

@@ -63,7 +63,7 @@ def count(settings: Settings, acknowledged: Acknowledged) -> Verdict:
         _compare_rows(verdict, table, database, acknowledged)
     _compare_coverage(verdict, database, acknowledged)
     _compare_counts(verdict, "service_day", oracle.offices(acknowledged.facts.values()), database, "verify_service")
-    _compare_counts(verdict, "rate_minute", oracle.villages(acknowledged.facts.values()), database, "verify_rates")
+    _compare_counts(verdict, "region_minute", oracle.homes(acknowledged.facts.values()), database, "verify_rates")
     return verdict
 
 

@@ -53,9 +53,13 @@ def offices(facts: Iterable[Fact]) -> Counter[RegionDay]:
     return Counter((each.office, each.day) for each in of_people(facts))
 
 
-def villages(facts: Iterable[Fact]) -> Counter[RegionDay]:
-    """Events by village of domicile and day."""
-    return Counter((each.village, each.day) for each in of_people(facts))
+def homes(facts: Iterable[Fact]) -> Counter[RegionDay]:
+    """Events by region of domicile, villages and everything above them, and day."""
+    counts: Counter[RegionDay] = Counter()
+    for each in of_people(facts):
+        village = each.village
+        counts.update((r, each.day) for r in {village, village // 10**4, village // 10**6, village // 10**8, 0})
+    return counts
 
 
 def _net(count: Mapping[str, int]) -> int:
