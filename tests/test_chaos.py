@@ -8,15 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos import broken, disk
+from tests.chaos import broken, copies, disk
 from tests.chaos.measure import Verdict, count
 from tests.chaos.oracle import Fact, coverage
 from tests.chaos.scenarios import Bounds, everything, under_load
 from tests.chaos.schedule import FULL, KILLING, SHORT, Step, schedule
-from tests.chaos.system import System, single, started
+from tests.chaos.system import SUBSCRIBED, System, single, started
 
 KILLS, MOST_SECONDS = 12, 30.0
 CRASH_IN_A_STALL = (Step("clickhouse slow", after=0.6, lasts=1.0, kills=1),)
+CRASHES_OF_THE_FANOUT = (Step("kill the fan-out", after=1.5), Step("kill the fan-out", after=1.5))
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,21 @@ def test_a_worker_that_counts_deliveries_is_seen_to_double(system: System) -> No
     assert not verdict.right
 
 
+def passed_on(system: System, module: tuple[str, ...]) -> copies.Copies:
+    """What the provinces were passed on by a fan-out that was killed twice under load."""
+    with under_load(system, Bounds(1, 1, time.monotonic() + 60), print, module) as run:
+        run.execute(CRASHES_OF_THE_FANOUT)
+        run.rest()
+        time.sleep(2 * broken.HELD_MS / 1000)  # what is still held is sent: only what a crash took is lost
+        return copies.compare(run.settings, SUBSCRIBED)
+
+
+def test_a_fan_out_that_commits_what_is_unconfirmed_is_seen_to_lose(system: System) -> None:
+    found = passed_on(system, ("tests.chaos.broken", broken.UNCONFIRMED))
+    assert found.verdict.lost > 0
+    assert found.passed > 0
+
+
 def test_nothing_is_lost_and_nothing_doubled(system: System) -> None:
     """Kills as many as fit: on a busy machine a worker takes long to start."""
     outcome = everything(system, Bounds(KILLS, 7, time.monotonic() + MOST_SECONDS), print, SHORT)
@@ -54,6 +70,7 @@ def test_nothing_is_lost_and_nothing_doubled(system: System) -> None:
     assert (outcome.verdict.lost, outcome.verdict.doubled) == (0, 0)
     assert outcome.verdict.events > 0
     assert outcome.kills > 0
+    assert outcome.passed > 0
 
 
 @pytest.mark.parametrize("deck", [FULL, SHORT])

@@ -1,4 +1,7 @@
-"""Workers that are wrong on purpose, to show that the count can fail: `python -m tests.chaos.broken HOW worker`."""
+"""Workers and fan-outs that are wrong on purpose, to show that the count can fail.
+
+`python -m tests.chaos.broken HOW worker`, or `fanout`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ from typing import Any
 import polars as pl
 
 from cakupan import cli
+from events import publisher
+from events.publisher import Publisher
 from projections import catalogue
 from projections.base import Frames
 from projections.clickhouse import Database
 from streams.ingest import Ingest
 
-EARLY, DELIVERIES = "acknowledges-early", "counts-deliveries"
+EARLY, DELIVERIES, UNCONFIRMED = "acknowledges-early", "counts-deliveries", "commits-unconfirmed"
+HELD_MS = 500
 
 
 def acknowledge_early() -> None:
@@ -49,7 +55,20 @@ def _renamed(frame: pl.DataFrame, known: set[bytes]) -> pl.DataFrame:
     return frame.with_columns(pl.Series("event_id", ids, dtype=pl.Binary))
 
 
-WAYS: Mapping[str, Callable[[], None]] = {EARLY: acknowledge_early, DELIVERIES: count_deliveries}
+def commit_unconfirmed() -> None:
+    """A place is committed, and what was before it is on its way: what the producer holds at a crash is gone."""
+    publisher.AGAIN["linger.ms"] = HELD_MS
+
+    def wrong(self: Publisher) -> None: ...
+
+    Publisher.flush = wrong  # type: ignore[method-assign]
+
+
+WAYS: Mapping[str, Callable[[], None]] = {
+    EARLY: acknowledge_early,
+    DELIVERIES: count_deliveries,
+    UNCONFIRMED: commit_unconfirmed,
+}
 
 
 if __name__ == "__main__":

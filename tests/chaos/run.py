@@ -6,13 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cakupan.settings import Settings
+from tests.chaos import copies
+from tests.chaos.copies import Copies
 from tests.chaos.load import Load
 from tests.chaos.measure import Verdict, behind, measure
 from tests.chaos.schedule import ONE, THREE, TWO, Step
-from tests.chaos.system import System, frozen, slow
-from tests.chaos.workers import PRODUCT, Worker
+from tests.chaos.system import SUBSCRIBED, System, frozen, slow
+from tests.chaos.workers import PRODUCT, Fanout, Part, Worker
 
 Say = Callable[[str], None]
 READING_PATIENCE = 12.0  # a worker that has not read by then is killed all the same
@@ -22,7 +25,7 @@ TELL_SECONDS = 10.0
 
 @dataclass
 class Run:
-    """`deadline`: no step begins after it (`time.monotonic`). `module`: what the workers run."""
+    """`deadline`: no step begins after it (`time.monotonic`). `module`: what workers and fan-out run."""
 
     system: System
     settings: Settings
@@ -33,6 +36,7 @@ class Run:
     kills: int = 0
     done: Counter[str] = field(default_factory=Counter)
     workers: dict[str, Worker] = field(default_factory=dict)
+    fanout: Fanout = field(init=False)
     wrong: list[str] = field(default_factory=list)
     _told: float = 0.0
     _began: float = field(default_factory=time.monotonic)
@@ -40,10 +44,12 @@ class Run:
 
     def __post_init__(self) -> None:
         self.workers = {name: Worker(name, self.settings, self.module) for name in (ONE, TWO, THREE)}
+        self.fanout = Fanout("only", self.settings, self.module)
 
     def execute(self, steps: Sequence[Step]) -> None:
         """Every step in turn; stops early when the deadline has come."""
         self.workers[ONE].start()
+        self.fanout.start()
         for step in steps:
             if time.monotonic() > self.deadline:
                 self.say(f"out of time after {self.kills} kills")
@@ -54,7 +60,7 @@ class Run:
             self._tell()
 
     def rest(self, patience: float = 120) -> None:
-        """No more faults and no more load: one worker brings the answers to the end of the log.
+        """No more faults and no more load: one worker and the fan-out come to the end of the log.
 
         It takes as long as it takes; it counts as stuck when it has not moved for `patience` seconds.
         """
@@ -65,12 +71,15 @@ class Run:
         for name in (TWO, THREE):
             self.workers[name].stop()
         last, until = None, time.monotonic() + patience
-        while left := behind(self.settings):
+        while left := self._left():
             self.workers[ONE].start()
+            self.fanout.start()
             if left != last:
                 last, until = left, time.monotonic() + patience
             if time.monotonic() > until:
-                self.wrong.append(f"for {patience:g} s of rest nothing has moved; not in the answers: {left}")
+                self.wrong.append(
+                    f"for {patience:g} s of rest nothing has moved; not in the answers, not passed on: {left}"
+                )
                 return
             time.sleep(0.5)
 
@@ -81,21 +90,29 @@ class Run:
         verdict.wrong = self.wrong + verdict.wrong
         return verdict
 
+    def passed_on(self) -> Copies:
+        """Compare what the provinces have with the log."""
+        return copies.compare(self.settings, SUBSCRIBED)
+
     def stop(self) -> None:
-        """End every worker that still runs."""
-        for worker in self.workers.values():
-            worker.stop()
+        """End every process that still runs."""
+        for part in self._parts:
+            part.stop()
 
     def summary(self) -> str:
         known = self.system.acknowledged
         steps = ", ".join(f"{fault} {count}" for fault, count in sorted(self.done.items()))
-        ended = Counter(code for worker in self.workers.values() for code in worker.ended)
+        ended = Counter(code for part in self._parts for code in part.ended)
         codes = ", ".join(f"{count} with {code}" for code, count in sorted(ended.items()))
-        by_itself = f"; workers that ended by themselves: {codes}" if codes else ""
+        by_itself = f"; what ended by itself: {codes}" if codes else ""
         return (
             f"{known.records:,} records acknowledged, {len(known.facts):,} distinct events,"
             f" {len(known.poison)} poisoned; {steps}{by_itself}"
         )
+
+    def _left(self) -> Mapping[Any, int]:
+        """How many records are not in the answers, and not passed on."""
+        return {**behind(self.settings), **copies.behind(self.settings)}
 
     def kill(self, worker: Worker, after: float) -> None:
         """SIGKILL `after` seconds from when it reads, and start it again."""
@@ -115,10 +132,14 @@ class Run:
         self._brokers += 1
         return self._brokers % len(self.system.brokers)
 
+    @property
+    def _parts(self) -> list[Part]:
+        return [*self.workers.values(), self.fanout]
+
     def _start_again(self) -> None:
-        for worker in self.workers.values():
-            if worker.child is not None:
-                worker.start()
+        for part in self._parts:
+            if part.child is not None:
+                part.start()
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -138,6 +159,13 @@ def _kill_at_start(run: Run, step: Step) -> None:
     worker.start()
     time.sleep(step.after)
     run.kill_now(worker)
+
+
+def _kill_fanout(run: Run, step: Step) -> None:
+    run.fanout.start()
+    run.fanout.wait_reading(READING_PATIENCE)
+    time.sleep(step.after)
+    run.fanout.kill()
 
 
 def _join(run: Run, step: Step) -> None:
@@ -199,6 +227,7 @@ FAULTS: Mapping[str, Callable[[Run, Step], None]] = {
     "kill another": _kill,
     "kill the nameless": _kill,
     "kill at start": _kill_at_start,
+    "kill the fan-out": _kill_fanout,
     "join": _join,
     "join the nameless": _join,
     "leave": _leave,

@@ -34,14 +34,18 @@ CLUSTER_KILLS = sum(step.kills for step in CLUSTER_STEPS)
 
 @dataclass
 class Outcome:
-    """What a scene found, and how often it killed a worker."""
+    """What a scene found, how often it killed a worker, and how many records provinces were passed, and again."""
 
     kills: int = 0
     verdict: Verdict = field(default_factory=Verdict)
+    passed: int = 0
+    repeated: int = 0
 
     def add(self, other: Outcome) -> None:
         self.kills += other.kills
         self.verdict.add(other.verdict)
+        self.passed += other.passed
+        self.repeated += other.repeated
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def everything(system: System, bounds: Bounds, say: Say, deck: Deck = FULL) -> O
     with under_load(system, bounds, say) as run:
         run.execute(schedule(bounds.seed, bounds.kills, deck))
         run.rest()
-        return Outcome(run.kills, run.measure())
+        return _outcome(run)
 
 
 def losing_brokers(system: System, bounds: Bounds, say: Say) -> Outcome:
@@ -84,7 +88,7 @@ def losing_brokers(system: System, bounds: Bounds, say: Say) -> Outcome:
     with under_load(system, bounds, say) as run:
         run.execute(CLUSTER_STEPS)
         run.rest()
-        return Outcome(run.kills, run.measure())
+        return _outcome(run)
 
 
 def full_disk(system: System, bounds: Bounds, say: Say) -> Outcome:
@@ -105,7 +109,13 @@ def full_disk(system: System, bounds: Bounds, say: Say) -> Outcome:
         run.done["disk filled"] += 1
         run.done["kill"] += DISK_KILLS
         run.rest()
-        return Outcome(run.kills, run.measure())
+        return _outcome(run)
+
+
+def _outcome(run: Run) -> Outcome:
+    verdict, passed_on = run.measure(), run.passed_on()
+    verdict.add(passed_on.verdict)
+    return Outcome(run.kills, verdict, passed_on.passed, passed_on.repeated)
 
 
 def all_scenes(folder: Path, bounds: Bounds, say: Say) -> Outcome:

@@ -22,7 +22,8 @@ class Step:
 
 Deck = tuple[tuple[str, int], ...]
 
-# A deck for every so many kills, shuffled anew each time. Those marked * hold a kill of their own.
+# A deck for every so many kills, shuffled anew each time. Those marked * hold a kill of their own. Kills are those of
+# workers: the fan-out is killed besides.
 FULL = (
     ("kill", 13),
     ("kill another", 1),
@@ -32,6 +33,7 @@ FULL = (
     ("join the nameless", 1),
     ("leave", 1),
     ("leave the nameless", 1),
+    ("kill the fan-out", 4),
     ("broker killed", 1),
     ("clickhouse killed", 1),  # *
     ("clickhouse stopped", 1),  # *
@@ -43,6 +45,7 @@ SHORT = (
     ("kill at start", 1),
     ("join the nameless", 1),
     ("leave the nameless", 1),
+    ("kill the fan-out", 2),
     ("broker killed", 1),
     ("clickhouse killed", 1),  # *
     ("clickhouse slow", 2),  # *

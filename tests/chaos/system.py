@@ -11,16 +11,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+
 from cakupan import wiring
 from cakupan.embedded.clickhouse import ClickHouseNode
 from cakupan.embedded.kafka import KafkaNode, new_cluster_id
 from cakupan.settings import Settings
-from events import topics
+from events import provinces, topics
 from projections.clickhouse import Database
 from projections.migrate import migrate
 from tests.chaos.load import Acknowledged
 from tests.conftest import free_port
+from tests.support import until
 
+# Two where people live, and one that gets only what goes to everybody.
+SUBSCRIBED = (61, 32, 11)
 # Small heaps: three brokers must fit beside everything else.
 SMALL_JVM = ("-Xmx256m", "-XX:TieredStopAtLevel=1")
 IN_A_CLUSTER = {
@@ -60,11 +65,21 @@ class System:
             with contextlib.suppress(Exception):
                 node.stop(20)
 
+    def subscribe(self) -> None:
+        """Topics of the provinces anew, empty: what one run has passed on is not what another has."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        declared = [topic for each in SUBSCRIBED for topic in provinces.topics_of(each)]
+        if old := [each.name for each in declared if each.name in admin.list_topics(timeout=30).topics]:
+            for done in admin.delete_topics(old).values():
+                done.result(30)
+            until("the topics are gone", lambda: not admin.list_topics(timeout=30).topics.keys() & set(old))
+        topics.apply(self.bootstrap, replication=len(self.brokers), declared=declared)
+
     def _parts(self) -> list[KafkaNode | ClickHouseNode]:
         return [self.clickhouse, *self.brokers]
 
     def new_settings(self) -> Settings:
-        """A database with tables, a group and a folder that nobody used before."""
+        """A database with tables, topics of provinces, groups and a folder that nobody used before."""
         self.runs += 1
         name = f"chaos_{uuid.uuid4().hex[:8]}"
         Database("127.0.0.1", self.clickhouse.port).run(f"CREATE DATABASE {name}")
@@ -74,6 +89,7 @@ class System:
             clickhouse_port=self.clickhouse.port,
             clickhouse_database=name,
             worker_group=name,
+            fanout_group=f"{name}-fanout",
             api_port=free_port(),
             public_level="village",
             data_dir=self.folder / name,
@@ -81,6 +97,7 @@ class System:
             recompute_interval_seconds=0.05,
         )
         migrate(wiring.database(settings))
+        self.subscribe()
         return settings
 
 
