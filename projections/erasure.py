@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from projections import sql
 from projections.clickhouse import Database
 
-REWRITE = ("erase_copy", "erase_events", "erase_person_days")
-TABLES = ("activation_event", "person_day")  # that held the pseudonym
+REWRITE = ("erase_copy", "erase_events", "erase_person_days", "erase_copy_stages", "erase_person_stages")
+TABLES = ("activation_event", "person_day", "person_stage")  # that held the pseudonym
 DESTROY = ("APPLY PATCHES", "APPLY DELETED MASK")
 DESTROY_AFTER = 86_400  # seconds; most rows are gone before, when their part is merged
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from events import catalogue as events
 from events.outline import MULTIPLIER
-from projections import sql
+from projections import sql, stages
 from projections.base import EPOCH
 from projections.clickhouse import Database
 
@@ -239,6 +239,8 @@ def remove(database: Database, topic: str, run: int, event_ids: Sequence[bytes])
             database.run(_delete(table, where), params)
     for table in COPIES[topic]:
         database.run(_delete(table, "lower(hex(event_id)) IN %(hex)s"), params)
+    if topic in COMPUTED:
+        stages.again(database)
 
 
 def tidy(database: Database, topic: str) -> None:

@@ -125,7 +125,7 @@ class Ingest:
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._run.events)
-                while self._behind() and time.monotonic() < due:
+                while self.behind() and time.monotonic() < due:
                     await _wait(self._changed, min(due - time.monotonic(), 1.0))
                 run, self._run = self._run, Run()
                 await self._changed.wait_for(lambda run=run: run.open_inserts == 0)  # type: ignore[misc]
@@ -134,7 +134,8 @@ class Ingest:
             took = time.monotonic() - began
             due = began + took + min(max(self.recompute_interval, took * (1 / RECOMPUTE_SHARE - 1)), LONGEST_PAUSE)
 
-    def _behind(self) -> bool:
+    def behind(self) -> bool:
+        """Whether so much waits that only the mass counts."""
         waiting: int = sum(event.value.count for events in self._waiting.values() for event in events)
         return waiting + self._backlog.records() > BACKLOG
 

@@ -26,6 +26,7 @@ from streams.metrics import METRICS
 from streams.positions import Positions
 from streams.retry import WAITS, until_done
 from streams.runner import STOP_WORKER, StopWorker, configure_logging, run_worker
+from streams.staging import stage_forever
 from streams.transport import TransportSettings, WorkerApp, create_app
 
 log = logging.getLogger(__name__)
@@ -121,6 +122,12 @@ def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Po
     async def insert(topic: str) -> None:
         await current.wait()
         await ingest.insert_forever(topic)
+
+    async def stage() -> None:
+        await current.wait()
+        await stage_forever(database, ingest.behind)
+
+    _run_with(app, stage)
 
     for topic in PROJECTIONS:
         for _ in range(LANES):

@@ -34,7 +34,7 @@ def holders(database: Database, subject: bytes) -> dict[str, int]:
     )
     for table in (row["name"] for row in tables):
         columns = [row["name"] for row in database.rows(f"DESCRIBE TABLE {table}")]
-        text = " || '|' || ".join(f"toString({name})" for name in columns)
+        text = " || '|' || ".join(f"ifNull(toString({name}), '')" for name in columns)
         where = " OR ".join(f"position({text}, unhex('{form.hex()}')) > 0" for form in forms)
         (count,) = database.rows(f"SELECT count() AS n FROM {table} WHERE {where}")
         if count["n"]:

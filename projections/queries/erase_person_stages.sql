@@ -1,0 +1,3 @@
+-- No question finds these rows from now on; erasure.destroy takes them off the disk.
+DELETE FROM person_stage WHERE subject_id IN (SELECT subject_id FROM erasing WHERE run = %(run)s)
+SETTINGS lightweight_delete_mode = 'lightweight_update_force'

@@ -1,0 +1,15 @@
+-- The event base as it is, and what of it was staged. `mark`: a rebuild marks the table that it puts in place.
+WITH
+concat((SELECT any(comment) FROM system.tables WHERE database = currentDatabase() AND name = 'activation_event'),
+       '/', toString((SELECT count() FROM stage_again))) AS marked,
+(SELECT argMax((block, settled, staged_at), (staged_at, block)) FROM staged WHERE staged.mark = marked) AS last
+SELECT
+    marked AS mark,
+    (SELECT max(max_block_number) FROM system.parts
+     WHERE active AND database = currentDatabase() AND table = 'activation_event' AND NOT startsWith(name, 'patch-'))
+        AS newest,
+    (SELECT uniqExact(subject_hash) FROM erased) - (SELECT uniqExact(subject_id) FROM erasing) AS settled,
+    last.1 AS block,
+    last.2 AS settled_before,
+    last.3 AS staged_at,
+    (SELECT count() FROM staged WHERE staged.mark = marked) > 0 AS begun

@@ -1,0 +1,41 @@
+"""Keeping up how far people have come (`projections.stages`), beside the way in and after it.
+
+It never stops the worker: an answer that rests on it says how far it is behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from projections import stages
+from projections.clickhouse import Database
+from projections.errors import DatabaseError
+
+log = logging.getLogger(__name__)
+
+STAGE_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+
+
+async def stage_forever(database: Database, behind: Callable[[], bool], seconds: float = STAGE_SECONDS) -> None:
+    """Stage the people of new events every so many seconds, and nobody while the worker is `behind`."""
+    silent = False
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await _stage(database, behind)
+            silent = False
+        except DatabaseError as error:
+            if not silent:  # once an outage
+                log.warning("staging people: %s", error)
+            silent = True
+
+
+async def _stage(database: Database, behind: Callable[[], bool]) -> None:
+    steps, more = stages.refresh(database), True
+    while more:
+        while behind():
+            await asyncio.sleep(LOOK_SECONDS)
+        more = await asyncio.to_thread(next, steps, None) is not None
