@@ -21,6 +21,7 @@ from api.options import ApiOptions
 from api.rates import rates
 from api.routes import coverage, dead_letters, events, freshness, health, integrity, regions, registry
 from api.routes import funnel as funnel_routes
+from api.routes import live_comparison as live_comparison_routes
 from api.routes import rates as rates_routes
 from api.routes import stream as stream_routes
 from api.stream.hub import StreamHub
@@ -79,6 +80,7 @@ def create_app(
     for noun in (regions, coverage, rates_routes, stream_routes, freshness, integrity, dead_letters, events, health):
         app.include_router(noun.router)
     app.include_router(funnel_routes.router)
+    app.include_router(live_comparison_routes.router)
     registry.install(app)
     # The last one added stands first.
     app.add_middleware(access.Private)
