@@ -22,6 +22,7 @@ from api.rates import rates
 from api.routes import coverage, dead_letters, events, freshness, health, integrity, regions, registry
 from api.routes import funnel as funnel_routes
 from api.routes import live_comparison as live_comparison_routes
+from api.routes import page as page_routes
 from api.routes import rates as rates_routes
 from api.routes import stream as stream_routes
 from api.stream.hub import StreamHub
@@ -81,6 +82,7 @@ def create_app(
         app.include_router(noun.router)
     app.include_router(funnel_routes.router)
     app.include_router(live_comparison_routes.router)
+    app.include_router(page_routes.router)
     registry.install(app)
     # The last one added stands first.
     app.add_middleware(access.Private)

@@ -1,0 +1,46 @@
+// Questions to the API. What goes wrong is a Problem with a title and a detail (RFC 9457), whatever it was.
+
+const KEY = "cakupan.key";
+
+// The key lives as long as the tab, and never in the address.
+export const key = {
+  get: () => sessionStorage.getItem(KEY) ?? "",
+  set: (value) => (value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY)),
+};
+
+export class Problem extends Error {
+  constructor(status, title, detail) {
+    super(detail);
+    Object.assign(this, { status, title, detail });
+  }
+
+  get needsKey() {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+export function headers(more = {}) {
+  return key.get() ? { ...more, Authorization: `Bearer ${key.get()}` } : more;
+}
+
+export async function problemOf(response) {
+  try {
+    const body = await response.json();
+    return new Problem(response.status, body.title, body.detail);
+  } catch {
+    return new Problem(response.status, response.statusText || String(response.status), "");
+  }
+}
+
+// Raises Problem; status 0 where nothing answers.
+export async function get(path, signal) {
+  let response;
+  try {
+    response = await fetch(path, { headers: headers({ Accept: "application/json" }), signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "", "");
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response.json();
+}

@@ -1,0 +1,124 @@
+// The regions directly below, as bars that can be sorted.
+
+import { get } from "../api.js";
+import { fill, h } from "../dom.js";
+import { noData } from "../frame.js";
+import { question } from "../state.js";
+
+const MOST = 1000; // the API gives no more at once, and no region has so many below it
+const FIRST = 100;
+const PRINTED = 24;
+
+// The map asks the same at the same time: one request for both.
+const asked = new WeakMap();
+export function askBelow(page) {
+  if (!asked.has(page)) {
+    asked.set(page, get(`/v1/coverage/${page.region.code}/children${question(page.state, { limit: MOST })}`, page.signal));
+    setTimeout(() => asked.delete(page));
+  }
+  return asked.get(page);
+}
+
+const COLUMNS = [
+  { id: "name", of: (each) => each.region.name },
+  { id: "coverage", of: (each) => each.coverage },
+  { id: "active", of: (each) => each.numerator?.value ?? null },
+  { id: "denominator", of: (each) => each.denominator?.value ?? null },
+  { id: "attainment", of: (each) => each.attainment },
+  { id: "missing", of: (each) => each.missing },
+];
+
+export const ranking = {
+  id: "ranking",
+  size: "wide",
+  moves: true,
+  link: "/docs#/coverage",
+  shows: (page) => page.region.level !== "village",
+  load: askBelow,
+  draw(body, answer, page, tile) {
+    tile.sort ??= { by: "coverage", down: true };
+    tile.most ??= FIRST;
+    const shares = answer.items.some((each) => each.coverage !== null);
+    tile.what.textContent = shares ? page.t("ranking_basis", { basis: page.t(answer.basis) }) : page.t("ranking_active");
+    const rows = sorted(answer.items, tile.sort, shares);
+    fill(body, table(rows, shares, page, tile), rest(rows, page, tile));
+  },
+  rows: (answer) => answer.items,
+};
+
+// What is absent comes last, whatever the order.
+function sorted(items, { by, down }, shares) {
+  const column = COLUMNS.find((each) => each.id === (by === "coverage" && !shares ? "active" : by));
+  const sign = down ? -1 : 1;
+  return [...items].sort((a, b) => {
+    const [x, y] = [column.of(a), column.of(b)];
+    if (x === null || y === null) return (x === null) - (y === null) || a.region.code.localeCompare(b.region.code);
+    return sign * (typeof x === "string" ? x.localeCompare(y) : x - y) || a.region.code.localeCompare(b.region.code);
+  });
+}
+
+function table(rows, shares, page, tile) {
+  const { t } = page;
+  const columns = shown(rows, shares);
+  const head = columns.map(({ id }) => {
+    const here = tile.sort.by === id || (id === "active" && !shares && tile.sort.by === "coverage");
+    const order = here ? (tile.sort.down ? "descending" : "ascending") : "none";
+    const sort = () => {
+      tile.sort = { by: id, down: here ? !tile.sort.down : id !== "name" };
+      tile.show(tile.answer);
+    };
+    return h("th", { scope: "col", "aria-sort": order, class: id === columns[1].id ? "c-bar" : `c-${id}` },
+      h("button", { type: "button", class: "sort", "data-sort": id, onclick: sort }, t(`col_${id}`),
+        h("span", { "aria-hidden": "true" }, here ? (tile.sort.down ? " \u2193" : " \u2191") : "")));
+  });
+  const measure = shares ? (each) => each.coverage : (each) => each.numerator?.value ?? null;
+  const top = Math.max(...rows.map((each) => measure(each) ?? 0), 0);
+  const lines = rows.slice(0, tile.most).map((each, index) => line(each, columns, measure(each), top, index, page));
+  return h("table", { class: "bars" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, lines));
+}
+
+// The bars come second: of coverage, or of active people where nothing can be divided. What no region has has no column.
+function shown(rows, shares) {
+  const [name, coverage, active, ...others] = COLUMNS;
+  const known = others.filter(({ of }) => rows.some((each) => of(each) !== null));
+  return shares ? [name, coverage, active, ...known] : [name, active, ...known];
+}
+
+const isShare = (id) => id === "coverage" || id === "attainment";
+
+function line(each, columns, value, top, index, page) {
+  const { format } = page;
+  const write = ({ id, of }) => (of(each) === null ? null : (isShare(id) ? format.share : format.count)(of(each)));
+  const [, barred, ...others] = columns;
+  const bar = h("span", { class: value === null ? "gauge empty" : "gauge", "aria-hidden": "true" },
+    h("span", { class: value ? "some" : "", width: value && top ? `${(value / top) * 100}%` : "0" }));
+  const text = write(barred) ?? (each.numerator ? dash(page) : noData({ absent: [] }, [], page));
+  const tag = each.coverage !== null && each.denominator.estimated ? h("span", { class: "tag" }, page.t("estimated")) : null;
+  return h(
+    "tr",
+    { class: index < PRINTED ? "" : "unprinted" },
+    h("th", { scope: "row", class: "c-name" }, h("a", { href: page.link(each.region.code) }, each.region.name)),
+    h("td", { class: "c-bar", title: reasonOf(each, page) }, h("div", { class: "barred" }, bar, h("span", { class: "share" }, text), tag)),
+    others.map((column) => h("td", { class: `number c-${column.id}` }, write(column) ?? dash(page))),
+  );
+}
+
+export const dash = (page) => h("span", { class: "none" }, h("span", { "aria-hidden": "true" }, "\u2013"), h("span", { class: "unseen" }, page.t("no_data")));
+
+function reasonOf(each, page) {
+  const found = each.absent.find(({ field }) => field === "coverage");
+  return found ? page.t.reason(found.reason, page.format.day) : undefined;
+}
+
+function rest(rows, page, tile) {
+  const { t } = page;
+  const more = rows.length - tile.most;
+  const show = () => {
+    tile.most = Infinity;
+    tile.show(tile.answer);
+  };
+  return [
+    more > 0 ? h("button", { type: "button", onclick: show }, t("more", { n: page.format.count(more) })) : null,
+    rows.length > PRINTED ? h("p", { class: "printed note" }, t("print_more", { n: page.format.count(rows.length - PRINTED) })) : null,
+  ];
+}

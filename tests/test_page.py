@@ -1,0 +1,312 @@
+"""The operations room's page in a real browser, on a system that is up: what it shows is what the API says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from api.routes.page import FOLDER
+from cakupan.settings import Settings
+from events import identity, jsonform
+from events.catalogue import EVENTS, examples
+from events.codec import Event
+from events.publisher import Publisher
+from tests.conftest import free_port
+from tests.support import Process, command, until
+
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+REGENCY, VILLAGE = 6101, 6101012001
+SAMBAS = "/?region=61.01"
+MOST_SCRIPT = 300_000
+LONG = 30_000  # ms; nothing here is about speed
+PROBLEM = {"type": "urn:cakupan:problem:away", "title": "Service Unavailable", "status": 503, "detail": "it is away"}
+
+
+def event(type_: str, **values: Any) -> Event:
+    """An event like the type's example, now and under an id of its own."""
+    at = time.time_ns() // 1_000_000
+    like = jsonform.from_json(examples(EVENTS[type_], EVENTS[type_].newest)[0], at).values
+    own = {"event_id": identity.new_event_id(at), "occurred_at": at, "recorded_at": at}
+    return Event(EVENTS[type_], {**like, **own, **values})
+
+
+def activated() -> Event:
+    return event("Activated", domicile=VILLAGE, subject_id=uuid.uuid4().bytes)
+
+
+def send(settings: Settings, *sent: Event) -> None:
+    with Publisher(settings.kafka_bootstrap) as publisher:
+        for each in sent:
+            publisher.publish(each)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A system that is up; three people are active in Sambas."""
+    folder = tmp_path_factory.mktemp("up")
+    made = Settings(
+        kafka_bootstrap=f"127.0.0.1:{free_port()}",
+        kafka_subscriber_port=0,
+        clickhouse_port=free_port(),
+        api_port=free_port(),
+        worker_metrics_port=0,
+        fanout_metrics_port=0,
+        webhook_metrics_port=0,
+        data_dir=folder / "data",
+    )
+    process = Process(made, ("up", "--no-scenario", "--no-verify"), folder / "up.log")
+    until("cakupan is up", lambda: "Ctrl-C stops" in process.said, timeout=300, process=process)
+    send(made, event("DenominatorReleased", region=REGENCY), event("TargetSet", region=REGENCY, valid_to=None))
+    send(made, *(activated() for _ in range(3)))
+    until("they are counted", lambda: active(made) == 3)
+    yield made
+    process.process.send_signal(signal.SIGINT)
+    assert process.process.wait(60) == 0, process.said[-2000:]
+
+
+def answer(settings: Settings, path: str) -> Any:
+    return httpx.get(f"{settings.api_address}{path}").raise_for_status().json()
+
+
+def active(settings: Settings) -> int:
+    """How many active people the API says that the regency has."""
+    numerator = answer(settings, "/v1/coverage/61.01")["numerator"]
+    return int(numerator["value"]) if numerator else 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "Chromium is missing: apt-get install chromium (`make test` does it where it may)"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(settings: Settings, browser: Browser) -> Iterator[Page]:
+    """A tab of its own; its script raises nothing, and asks for nothing that the page's policy forbids."""
+    context = browser.new_context(base_url=settings.api_address)
+    tab = context.new_page()
+    tab.set_default_timeout(LONG)
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    yield tab
+    context.close()
+    assert wrong == []
+
+
+def shows(page: Page, name: str, text: str) -> None:
+    expect(page.locator(f".figure.{name}")).to_contain_text(text, timeout=LONG)
+
+
+def is_live(page: Page) -> None:
+    expect(page.locator("#connection")).to_have_text("Langsung", timeout=LONG)
+
+
+def test_it_shows_the_answer_and_moves_with_it(settings: Settings, page: Page) -> None:
+    page.goto(SAMBAS)
+    figures = answer(settings, "/v1/coverage/61.01")
+    denominator = f"{figures['denominator']['value']:,}".replace(",", ".")
+    shows(page, "coverage", f"3 aktif dari {denominator}")
+    shows(page, "missing", f"{figures['missing']:,}".replace(",", "."))
+    expect(page.locator("#age")).to_contain_text("Data per", timeout=LONG)
+    is_live(page)
+    send(settings, activated())
+    shows(page, "coverage", f"4 aktif dari {denominator}")
+    assert active(settings) == 4
+    expect(page.locator(".rates")).to_contain_text("jam", timeout=LONG)
+
+
+def test_down_and_back(settings: Settings, page: Page) -> None:
+    page.goto("/")
+    title = page.locator("h1")
+    for name, address in (("Kalimantan Barat", "/?region=61"), ("Kabupaten Sambas", "/?region=61.01")):
+        page.locator(".ranking").get_by_role("link", name=name, exact=True).click()
+        expect(title).to_have_text(name, timeout=LONG)
+        assert page.url == f"{settings.api_address}{address}"
+    assert title.evaluate("it => it === document.activeElement"), "a screen reader hears where it is now"
+    page.locator("#path").get_by_role("link", name="Kalimantan Barat").click()
+    expect(title).to_have_text("Kalimantan Barat")
+    page.go_back()
+    expect(title).to_have_text("Kabupaten Sambas")
+    page.go_back()
+    page.go_back()
+    expect(title).to_have_text("Indonesia")
+    expect(page.locator(".map .hatched").first).to_contain_text("Tidak ada data")
+    page.get_by_role("combobox", name="Cari wilayah").fill("kabupaten sambas")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(title).to_have_text("Kabupaten Sambas")
+
+
+def test_no_data_is_said_and_is_never_nought(page: Page) -> None:
+    page.goto("/?region=11")
+    shows(page, "coverage", "Tidak ada data: belum ada kejadian dan laporan sumber untuk wilayah ini")
+    assert "0" not in page.locator(".figure .value").first.inner_text()
+
+
+def test_two_languages(page: Page) -> None:
+    page.goto(SAMBAS)
+    expect(page.locator("html")).to_have_attribute("lang", "id")
+    shows(page, "attainment", "Capaian terhadap target")
+    page.get_by_role("button", name="EN").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    shows(page, "attainment", "Attainment of the target")
+    assert "lang=en" in page.url
+    expect(page.locator("#connection")).to_have_text("Live", timeout=LONG)
+
+
+def test_what_came_while_the_network_was_away_is_shown(settings: Settings, page: Page) -> None:
+    page.goto(SAMBAS)
+    before = active(settings)
+    shows(page, "coverage", f"{before} aktif")
+    is_live(page)
+    page.context.set_offline(True)
+    expect(page.locator("#connection")).to_have_text("Terputus", timeout=LONG)
+    shows(page, "coverage", f"{before} aktif")
+    send(settings, activated())
+    until("it is counted", lambda: active(settings) == before + 1)
+    page.context.set_offline(False)
+    is_live(page)
+    shows(page, "coverage", f"{before + 1} aktif")
+
+
+def test_a_failing_answer_says_what_is_wrong_and_is_asked_again(page: Page) -> None:
+    def fail(route: Route) -> None:
+        route.fulfill(status=503, content_type="application/problem+json", body=json.dumps(PROBLEM))
+
+    page.route("**/v1/coverage/61/children*", fail)
+    page.goto("/?region=61")
+    trouble = page.locator(".ranking [role=alert]")
+    expect(trouble).to_contain_text("503 Service Unavailable", timeout=LONG)
+    expect(trouble).to_contain_text("it is away")
+    page.unroute("**/v1/coverage/61/children*")
+    trouble.get_by_role("button", name="Coba lagi").click()
+    expect(page.locator(".ranking")).to_contain_text("Kabupaten Sambas", timeout=LONG)
+
+
+def test_an_unknown_region(page: Page) -> None:
+    page.goto("/?region=99")
+    expect(page.locator("h1")).to_have_text("Wilayah tidak dikenal", timeout=LONG)
+    expect(page.locator("#tiles")).to_contain_text("404 Not Found")
+    page.get_by_role("link", name="Ke halaman nasional").click()
+    expect(page.locator("h1")).to_have_text("Indonesia", timeout=LONG)
+
+
+def test_small_regions_ask_for_a_key(settings: Settings, page: Page) -> None:
+    made = command(settings, "subscriber", "add", "61.01", "--name", "room", "--json")
+    key = json.loads(made.stdout)["api_key"]
+    page.goto(SAMBAS)
+    ranking = page.locator(".ranking")
+    expect(ranking).to_contain_text("memerlukan kunci API", timeout=LONG)
+    ranking.get_by_label("Kunci API").fill(key)
+    ranking.get_by_role("button", name="Pakai kunci").click()
+    ranking.get_by_role("link", name="Sambas", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Sambas", timeout=LONG)
+    is_live(page)
+    assert key not in page.url
+    page.get_by_role("button", name="Lepas kunci").click()
+    expect(page.locator(".headline")).to_contain_text("memerlukan kunci API", timeout=LONG)
+
+
+def test_downloads_hold_what_is_shown(settings: Settings, page: Page) -> None:
+    page.goto("/?region=61&basis=population")
+    ranking = page.locator(".ranking")
+    with page.expect_download() as lines:
+        ranking.get_by_role("button", name=re.compile("sebagai NDJSON")).click()
+    rows = [json.loads(each) for each in lines.value.path().read_text().splitlines()]
+    items = answer(settings, "/v1/coverage/61/children?basis=population&limit=1000")["items"]
+    assert rows == items
+    with page.expect_download() as sheet:
+        ranking.get_by_role("button", name=re.compile("sebagai CSV")).click()
+    assert sheet.value.suggested_filename == "61-ranking.csv"
+    assert len(sheet.value.path().read_text().splitlines()) == len(items) + 1
+
+
+@pytest.mark.parametrize("address", ["/?basis=population", SAMBAS, "/?region=61&lang=en", "/?region=99"])
+def test_anyone_can_use_it(page: Page, address: str) -> None:
+    page.goto(address)
+    settled(page)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+
+
+def settled(page: Page) -> None:
+    """Everything that was asked is drawn."""
+    page.wait_for_selector("h1[tabindex], .trouble")
+    expect(page.locator(".tile:not([hidden])[aria-busy]")).to_have_count(0, timeout=LONG)
+
+
+def test_nothing_is_wider_than_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    for address in ("/?basis=population", SAMBAS):
+        page.goto(address)
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("address", ["/?basis=population", SAMBAS])
+def test_it_prints_on_one_page(page: Page, address: str) -> None:
+    page.goto(address)
+    settled(page)
+    paper = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", paper)) == 1
+
+
+def test_its_scripts_are_light_and_its_own(settings: Settings, page: Page) -> None:
+    weights: dict[str, int] = {}
+    hosts = set()
+
+    def weigh(request: Any) -> None:
+        hosts.add(httpx.URL(request.url).copy_with(path="/", query=None))
+        if request.resource_type == "script":
+            with contextlib.suppress(Exception):  # a stream that is still open has no size yet
+                weights[request.url] = request.sizes()["responseBodySize"]
+
+    page.on("requestfinished", weigh)
+    page.goto(SAMBAS)
+    settled(page)
+    expect(page.locator(".chart canvas")).to_be_visible(timeout=LONG)
+    page.wait_for_timeout(500)  # for sizes of what came last
+    assert any("uPlot" in each for each in weights)
+    assert sum(weights.values()) < MOST_SCRIPT, weights
+    assert hosts == {httpx.URL(settings.api_address + "/")}
+
+
+def test_parts_are_kept_and_asked_for_again(settings: Settings) -> None:
+    for path in sorted(FOLDER.rglob("*.js")):
+        address = f"{settings.api_address}/page/{path.relative_to(FOLDER).as_posix()}"
+        first = httpx.get(address)
+        assert (first.status_code, first.content) == (200, path.read_bytes())
+        assert httpx.get(address, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    for none in ("/page/none.js", "/page/../app.py", "/page/%2e%2e/app.py"):
+        assert httpx.get(settings.api_address + none).status_code == 404
+    page = httpx.head(settings.api_address + "/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_both_languages_have_every_text() -> None:
+    """And every text that a module names is there."""
+    messages = (FOLDER / "messages.js").read_text(encoding="utf-8")
+    known = set(re.findall(r"(\w+): \[\"", messages))
+    for path in FOLDER.rglob("*.js"):
+        if "vendor" in path.parts:
+            continue
+        for name in re.findall(r"\bt\(\"(\w+)\"", path.read_text(encoding="utf-8")):
+            assert name in known, f"{path.name}: {name}"
