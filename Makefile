@@ -9,7 +9,7 @@ PEERS  := .tools/peers
 export UV_SYSTEM_CERTS := true
 BIN    := $(VENV)/bin
 
-.PHONY: up test chaos fuzz registry check bench lock clean doctor
+.PHONY: up test screenshots chaos fuzz registry check bench lock clean doctor
 
 up: $(VENV)/.ready
 	@$(BIN)/cakupan up
@@ -22,6 +22,10 @@ test: $(VENV)/.ready
 		command -v apt-get >/dev/null && echo "setting up: $$each, which a test needs" && \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $$each; } >/dev/null; } || true; done
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Pictures of the page, in docs; with chromium and poppler-utils.
+screenshots: $(VENV)/.ready
+	@$(BIN)/python -m tests.screenshots
 
 # The long fault suite; `make test` runs a short one.
 KILLS ?= 200

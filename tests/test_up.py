@@ -99,6 +99,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_it_says_where_and_what(up: Up) -> None:
     said = up.process.said
     assert f"API   {up.settings.api_address}" in said
+    assert f"page  {up.settings.api_address}/" in said
     assert f"docs  {up.settings.api_address}/docs" in said
     assert "43,336 active of 452,092 recorded = 9.59%" in said
     assert "recounted from the log: right to the last event" in said

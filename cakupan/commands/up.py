@@ -93,7 +93,7 @@ def _load(settings: Settings, marker: Marker, seed: int, verify: bool) -> None:
 def _greet(settings: Settings, seconds: float) -> None:
     address = settings.api_address
     out.print(f"\nCakupan is up after {seconds:.1f} s")
-    out.print(f"  API   {address}\n  docs  {address}/docs")
+    out.print(f"  page  {address}/\n  API   {address}\n  docs  {address}/docs")
     _show_sambas(settings)
     out.print(f"  try   curl -s '{address}/v1/coverage/61.01?as_of={LAST_DAY}'")
     out.print("  Ctrl-C stops everything; data are kept", style="dim")
