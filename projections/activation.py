@@ -81,6 +81,12 @@ LEVELS_UP = (10**4, 10**6, 10**8, 10**10)
 
 
 def recompute(database: Database, run: int) -> None:
+    """Recompute every bucket that the run's events touched, and forget what it touched."""
+    count(database, run)
+    forget(database, run)
+
+
+def count(database: Database, run: int) -> None:
     """Recompute every bucket that the run's events touched, from the base. Repeating it changes nothing."""
     params = {"run": run}
     erasure.finish(database, run)
@@ -91,13 +97,13 @@ def recompute(database: Database, run: int) -> None:
     database.run(sql.query("recompute_region_minute"), params)
     database.run(sql.query("recompute_service_day"), params)
     database.run(sql.query("recompute_coverage_changed"), params)
-    forget(database, run)
 
 
-def forget(database: Database, run: int) -> None:
-    """Drop what a finished run touched."""
+def forget(database: Database, *runs: int) -> None:
+    """Drop what finished runs touched."""
+    drops = ", ".join(f"DROP PARTITION {run:d}" for run in runs)
     for table in TOUCHED:
-        database.run(f"ALTER TABLE {table} DROP PARTITION %(run)s", {"run": run})
+        database.run(f"ALTER TABLE {table} {drops}")
 
 
 def forget_older(database: Database, run: int) -> None:

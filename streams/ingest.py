@@ -37,6 +37,7 @@ BACKLOG = 20_000  # records waiting, from which on the worker is behind: below i
 RECOMPUTE_SHARE = 0.15  # of the time, while behind
 HEARD_SECONDS = 3.0
 LONGEST_PAUSE = 60.0  # seconds between recomputes, whatever they take: what a crash repeats
+FORGET_RUNS = 10  # finished ones whose notes are dropped together: nobody waits for it
 
 
 @dataclass
@@ -86,6 +87,8 @@ class Ingest:
         self.recompute_interval = recompute_interval
         self._waiting: dict[str, list[Any]] = defaultdict(list)
         self._run = Run()
+        self._recomputing = False
+        self._finished: list[int] = []
         self._changed = asyncio.Condition()
         self._backlog = Backlog()
         self._letters = asyncio.Lock()
@@ -97,10 +100,14 @@ class Ingest:
             self._changed.notify_all()
 
     async def insert_forever(self, topic: str) -> None:
-        """Decode and insert what waits, as much as there is at once. Raises StopWorker; all else is waited for."""
+        """Decode and insert what waits, as much as there is at once. Raises StopWorker; all else is waited for.
+
+        What is inserted during a recompute waits for the next one. So unless the mass counts, one insert after it is
+        as early, and takes the database less than many during it.
+        """
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting[topic])
+                await self._changed.wait_for(lambda: self._waiting[topic] and (not self._recomputing or self.behind()))
                 events = _first(self._waiting[topic], INSERT_RECORDS)
                 self._backlog.took([event.value for event in events])
                 run = self._run
@@ -128,10 +135,15 @@ class Ingest:
                 while self.behind() and time.monotonic() < due:
                     await _wait(self._changed, min(due - time.monotonic(), 1.0))
                 run, self._run = self._run, Run()
+                self._recomputing = True
                 await self._changed.wait_for(lambda run=run: run.open_inserts == 0)  # type: ignore[misc]
             began = time.monotonic()
             await self._finish(run)
             took = time.monotonic() - began
+            async with self._changed:
+                self._recomputing = False
+                self._changed.notify_all()
+            await self._forget(run)
             due = began + took + min(max(self.recompute_interval, took * (1 / RECOMPUTE_SHARE - 1)), LONGEST_PAUSE)
 
     def behind(self) -> bool:
@@ -145,6 +157,14 @@ class Ingest:
         await until_done("noting the position", lambda: self.positions.note([e.value for e in run.events]))
         for event in run.events:
             event.ack()
+
+    async def _forget(self, run: Run) -> None:
+        """After the answers hold it: what a worker that ends here leaves behind, the next one drops."""
+        if run.touched:
+            self._finished.append(run.id)
+        if len(self._finished) >= FORGET_RUNS:
+            runs, self._finished = self._finished, []
+            await until_done("tidying up", lambda: activation.forget(self.database, *runs))
 
     async def _refuse(self, topic: str, batches: Sequence[Batch], decoded: codec.Decoded) -> None:
         last = decoded.refused[-1].reason
@@ -166,7 +186,7 @@ class Ingest:
 
     def _recompute(self, run: int) -> None:
         with METRICS.step.labels("recompute").time():
-            activation.recompute(self.database, run)
+            activation.count(self.database, run)
 
 
 def _decode(topic: str, batches: Sequence[Batch]) -> codec.Decoded:

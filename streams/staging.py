@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from projections import stages
@@ -16,21 +17,28 @@ from projections.errors import DatabaseError
 log = logging.getLogger(__name__)
 
 STAGE_SECONDS = 5.0
+STAGE_SHARE = 0.05  # of the time at most: live numbers come first
+LONGEST_PAUSE = 60.0
 LOOK_SECONDS = 1.0
 
 
 async def stage_forever(database: Database, behind: Callable[[], bool], seconds: float = STAGE_SECONDS) -> None:
     """Stage the people of new events every so many seconds, and nobody while the worker is `behind`."""
-    silent = False
+    silent, pause = False, seconds
     while True:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(pause)
+        began = time.monotonic()
         try:
             await _stage(database, behind)
-            silent = False
+            silent, pause = False, _pause(time.monotonic() - began, seconds)
         except DatabaseError as error:
             if not silent:  # once an outage
                 log.warning("staging people: %s", error)
             silent = True
+
+
+def _pause(took: float, seconds: float) -> float:
+    return max(seconds, min(took * (1 / STAGE_SHARE - 1), LONGEST_PAUSE))
 
 
 async def _stage(database: Database, behind: Callable[[], bool]) -> None:
