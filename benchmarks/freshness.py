@@ -49,6 +49,7 @@ def _measure(result: Result, name: str, folder: Path | None) -> None:
     villages = sorted(regions.village_numbers())
     watched, others = villages[0], villages[1:]
     with serving.stack(folder) as stack:
+        probe(stack, watched, 1.0, WARM_SECONDS)  # a system that has just started is another benchmark's
         _note(result, f"{name}, {IDLE}", probe(stack, watched, 1.0))
         for load, served in ((FEW, others[:: len(others) // OFFICES][:OFFICES]), (ALL, others)):
             with under_load(stack, served):
@@ -62,19 +63,19 @@ def under_load(stack: Stack, villages: Sequence[int]) -> Iterator[None]:
         yield
 
 
-def probe(stack: Stack, village: int, rate: float) -> list[float]:
+def probe(stack: Stack, village: int, rate: float, seconds: float = SECONDS) -> list[float]:
     """Milliseconds from publishing each of `rate` activations a second in a village to their number in its answer.
 
     Events of one village: the answer that holds so many of them is the first that can hold the last one of these.
     """
     published: list[float] = []
-    count = round(rate * SECONDS)
+    count = round(rate * seconds)
     seen: list[float] = []
     with contextlib.closing(Answer(stack.settings.api_port, village)) as answer:
         before = answer.people()
         sender = threading.Thread(target=_publish, args=(stack, village, rate, count, published), daemon=True)
         sender.start()
-        deadline = time.monotonic() + SECONDS + GIVE_UP_SECONDS
+        deadline = time.monotonic() + seconds + GIVE_UP_SECONDS
         while len(seen) < count and time.monotonic() < deadline:
             now = answer.people() - before
             seen += [time.monotonic()] * (now - len(seen))
