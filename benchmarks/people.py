@@ -30,7 +30,7 @@ from cakupan.reference import reference_events
 from cakupan.scenario.weights import apportion
 from events import codec, regions
 from events.catalogue import REFERENCE
-from projections import activation, answers, catalogue, sql
+from projections import activation, answers, catalogue, sql, stages
 from projections.clickhouse import Database
 from projections.migrate import migrate
 
@@ -78,6 +78,14 @@ def _renew(folder: Path) -> None:
     with engine(folder) as (_, database):
         migrate(database)
         database.run("OPTIMIZE TABLE activation_event FINAL")
+        _stage(database)
+
+
+def _stage(database: Database) -> None:
+    """As a worker would have: one that finds everybody unstaged has other things to do than what is measured."""
+    for _ in stages.refresh(database):
+        pass
+    database.run("OPTIMIZE TABLE person_stage FINAL")
 
 
 @contextlib.contextmanager
@@ -109,6 +117,7 @@ def _make(folder: Path, people: int) -> Stored:
         _villages(database, people)
         _fill(database, max(LEAST_SLICES, -(-people // SLICE)))
         _reference(database)
+        _stage(database)
         settle(database)
         check(database)
         (row,) = database.rows(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from projections import sql
 from projections.clickhouse import Database
 
-CHUNK_EVENTS = 500_000  # of new events at most, roughly, whose people are staged in one statement
+CHUNK_EVENTS = 100_000  # of new events at most, roughly, whose people are staged in one statement
 _PREFIXES = 1 << 16  # pseudonyms are random: their first two bytes share them out evenly
 
 

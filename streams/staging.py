@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 STAGE_SECONDS = 5.0
 STAGE_SHARE = 0.05  # of the time at most: live numbers come first
+FILL_SHARE = 0.25  # where everybody is staged
 LONGEST_PAUSE = 60.0
 LOOK_SECONDS = 1.0
 
@@ -46,4 +47,7 @@ async def _stage(database: Database, behind: Callable[[], bool]) -> None:
     while more:
         while behind():
             await asyncio.sleep(LOOK_SECONDS)
+        began = time.monotonic()
         more = await asyncio.to_thread(next, steps, None) is not None
+        if more:  # a nation that is staged for the first time is minutes of work
+            await asyncio.sleep((time.monotonic() - began) * (1 / FILL_SHARE - 1))
