@@ -26,6 +26,10 @@ ALLOWED = {
     "region": "a code of the register such as 61, 61.01, 61.01.01 or 61.01.01.2001; 0 is the nation",
     "type": "names of event types of these topics, separated by commas, such as CoverageChanged",
     "since": "a time with its zone, not in the future, such as 2024-06-01T00:00:00Z",
+    "deadline": "a day such as 2027-12-31, not before `as_of`",
+    "weeks": "a whole number from 4 to 52",
+    "backtest": "true or false",
+    "days": "a whole number from 1 to 90",
     "at": "a time with its zone such as 2024-06-30T10:00:00+07:00",
 }
 

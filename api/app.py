@@ -19,11 +19,15 @@ from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from api.rates import rates
+from api.routes import claims as claims_routes
 from api.routes import coverage, dead_letters, events, freshness, health, integrity, regions, registry
 from api.routes import funnel as funnel_routes
 from api.routes import live_comparison as live_comparison_routes
+from api.routes import pace as pace_routes
 from api.routes import page as page_routes
 from api.routes import rates as rates_routes
+from api.routes import served as served_routes
+from api.routes import silence as silence_routes
 from api.routes import stream as stream_routes
 from api.stream.hub import StreamHub
 from api.stream.metrics import StreamMetrics
@@ -82,6 +86,10 @@ def create_app(
         app.include_router(noun.router)
     app.include_router(funnel_routes.router)
     app.include_router(live_comparison_routes.router)
+    app.include_router(pace_routes.router)
+    app.include_router(served_routes.router)
+    app.include_router(silence_routes.router)
+    app.include_router(claims_routes.router)
     app.include_router(page_routes.router)
     registry.install(app)
     # The last one added stands first.

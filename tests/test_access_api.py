@@ -33,8 +33,15 @@ ROUTES = (
     "/v1/rates/{}",
     "/v1/rates/{}/live",
     "/v1/integrity/{}",
+    "/v1/live-comparison/{}",
+    "/v1/funnel/{}",
+    "/v1/pace/{}",
+    "/v1/served/{}",
+    "/v1/silence/{}",
+    "/v1/claims/{}",
 )
 OPEN = ("/v1/regions/61.01.01", "/v1/regions/61.01/children", "/v1/freshness", "/v1/integrity", "/v1/dead-letters")
+BELOW = ("/children", "/live-comparison/{}", "/served/{}")  # show the level below
 CODES = ("0", "61", "61.01", "61.01.01", "61.01.01.2001", "62", "62.01", "62.01.01", "62.01.01.1011")
 SCOPES: dict[str, int] = {"nation": 0, "kalbar": 61, "kalteng": 62, "sambas": 6101, "district": 610101}
 
@@ -78,7 +85,7 @@ def api(database: Database) -> Iterator[Api]:
 def needed(route: str, code: str) -> Level:
     """The level that an answer shows."""
     at = LEVELS.index(regions.region(regions.parse_code(code)).level)
-    return LEVELS[min(at + route.endswith("/children"), len(LEVELS) - 1)]
+    return LEVELS[min(at + route.endswith(BELOW), len(LEVELS) - 1)]
 
 
 def holds(scope: int, code: str) -> bool:

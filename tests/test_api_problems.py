@@ -50,6 +50,8 @@ def refused(answer: Any, status: int) -> Json:
         "/v1/coverage/{}/series",
         "/v1/rates/{}",
         "/v1/rates/{}/live",
+        "/v1/live-comparison/{}",
+        "/v1/funnel/{}",
     ],
 )
 def test_an_unknown_region_is_404_and_names_the_parameter(client: TestClient, route: str, code: str) -> None:
@@ -129,9 +131,7 @@ def test_too_long_a_series_is_refused(client: TestClient) -> None:
     assert client.get("/v1/coverage/61.01/series?from=1900-01-01&to=2024-01-01&interval=month").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/coverage", "/v1/coverage/", "/v1/coverage/61/", "/v2/x", "/schemas/x"]
-)
+@pytest.mark.parametrize("path", ["/v1", "/v1/coverage", "/v1/coverage/", "/v1/coverage/61/", "/v2/x", "/schemas/x"])
 def test_an_unknown_route_is_a_problem(client: TestClient, path: str) -> None:
     refused(client.get(path), 404)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from api.measures.shared import Share
 from api.models import Absent, Data, Model, RegionName
 from projections.measures.funnel import Outreach, People, Stand
 
@@ -24,14 +25,6 @@ THIN = f"cannot_tell: fewer than {FEWEST_TIMED} people of whom both times are kn
 NOT_STAGED = "people are being counted by stage for the first time; ask again later"
 FUTURE = "from is in the future"
 UNHEARD = "no events and no source reports for this region"
-
-
-class Share(Model):
-    """`value` is numerator / denominator, rounded to six places and never clamped; null where nothing is divided."""
-
-    numerator: int
-    denominator: int
-    value: float | None
 
 
 class TimeSpent(Model):
@@ -129,8 +122,8 @@ def _persuasion(found: People, told: Outreach) -> Stage:
         "persuasion",
         found.persuaded,
         found.registered,
-        conversion=_share(found.persuaded, told.reached) if told.held else None,
-        dropped_out=_share(found.persuaded_left, found.persuaded_before),
+        conversion=Share.of(found.persuaded, told.reached) if told.held else None,
+        dropped_out=Share.of(found.persuaded_left, found.persuaded_before),
     )
 
 
@@ -140,27 +133,27 @@ def _later(found: People) -> list[Stage]:
             "decision",
             found.decided,
             found.verified,
-            conversion=_share(found.decided, found.persuaded),
+            conversion=Share.of(found.decided, found.persuaded),
             same_people=True,
             time_spent=_time_spent(found.to_decision, found.to_decision_reversed, found.to_decision_ms),
-            dropped_out=_share(found.decided_left, found.decided_before),
+            dropped_out=Share.of(found.decided_left, found.decided_before),
         ),
         _stage(
             "implementation",
             found.implemented,
             found.activated,
-            conversion=_share(found.implemented, found.decided),
+            conversion=Share.of(found.implemented, found.decided),
             same_people=True,
             time_spent=_time_spent(
                 found.to_implementation, found.to_implementation_reversed, found.to_implementation_ms
             ),
-            dropped_out=_share(found.implemented_left, found.implemented_before),
+            dropped_out=Share.of(found.implemented_left, found.implemented_before),
         ),
         _stage(
             "confirmation",
             found.confirmed,
             found.used,
-            conversion=_share(found.confirmed, found.implemented),
+            conversion=Share.of(found.confirmed, found.implemented),
             same_people=True,
             time_spent=_time_spent(found.to_confirmation, found.to_confirmation_reversed, found.to_confirmation_ms),
         ),
@@ -186,11 +179,6 @@ def _stage(
         time_spent=time_spent,
         dropped_out=dropped_out,
     )
-
-
-def _share(numerator: int, denominator: int) -> Share:
-    value = round(numerator / denominator, 6) if denominator else None
-    return Share(numerator=numerator, denominator=denominator, value=value)
 
 
 def _time_spent(people: int, reverse: int, quartiles_ms: Sequence[float]) -> TimeSpent:

@@ -67,7 +67,7 @@ class Heard:
         return SILENCE if self.sources.heard(region, _ms(span.begin - SILENT)) and not vouched else None
 
 
-class Share(Model):
+class Ratio(Model):
     """`value` is numerator / denominator (times 1,000 where it says so), rounded to six places and never clamped."""
 
     numerator: int | None
@@ -91,7 +91,7 @@ class Compared(Model):
     window: WindowName
     now: Side
     week_before: Side
-    activated: Share
+    activated: Ratio
 
 
 class People(Model):
@@ -110,8 +110,8 @@ class Child(Model):
     activated: int
     week_before: int | None
     denominator: Denominator | None
-    per_thousand: Share
-    against_week: Share
+    per_thousand: Ratio
+    against_week: Ratio
     absent: list[Absent]
 
 
@@ -180,7 +180,7 @@ def child(found: Below) -> Child | WithoutData:
     if found.today is None:
         return WithoutData(region=name, reason=found.today_reason or UNHEARD)
     below = found.denominator.value if found.denominator else None
-    rate = Share(numerator=found.today, denominator=below, value=_rounded(found.today * PER, below))
+    rate = Ratio(numerator=found.today, denominator=below, value=_rounded(found.today * PER, below))
     against, thin = _against(found.today, found.week)
     reasons = {
         "week_before": found.week_reason,
@@ -252,11 +252,11 @@ def _side(span: Span, counts: Sequence[Count | Counted], *, known: bool) -> Side
     return Side.model_validate({"from": span.begin, "to": span.end, "total": total, "channels": channels})
 
 
-def _against(now: int | None, week: int | None) -> tuple[Share, str | None]:
+def _against(now: int | None, week: int | None) -> tuple[Ratio, str | None]:
     """Activations against last week's; a reason where there are too few to compare with."""
     thin = now is not None and week is not None and week < FEWEST_COMPARED
     value = None if thin or now is None or week is None else _rounded(now, week)
-    return Share(numerator=now, denominator=week, value=value), THIN if thin else None
+    return Ratio(numerator=now, denominator=week, value=value), THIN if thin else None
 
 
 def _rounded(numerator: int, denominator: int | None) -> float | None:

@@ -11,8 +11,7 @@ from events import regions
 from projections import sql
 from projections.answers import MINUTES_RIGHT_SECONDS, VILLAGE_DIGITS, villages_of
 from projections.clickhouse import Database
-
-DIGITS = (2, 4, 6, VILLAGE_DIGITS)
+from projections.measures.within import digits_below, ranges_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def counted(database: Database, region: int, begin: dt.datetime, end: dt.datetim
     """
     span = {"begin": int(begin.timestamp()), "end": int(end.timestamp())}
     low, high = villages_of(region)
-    cut = 10 ** (VILLAGE_DIGITS - _digits_below(region))
+    cut = 10 ** (VILLAGE_DIGITS - digits_below(region))
     if span["end"] >= time.time() - MINUTES_RIGHT_SECONDS:
         rows = database.rows(sql.query("live_recent"), {**span, "first": max(low // cut, 1), "last": high // cut})
     else:
@@ -72,15 +71,5 @@ def vouched(database: Database, region: int, since: dt.datetime) -> Vouched:
         "above": tuple(regions.ancestors_of(region)),
         "since_ms": int(since.timestamp() * 1000),
     }
-    low, high = villages_of(region)
-    own = 0 if region == regions.NATION else len(str(region))
-    for digits in DIGITS:
-        cut = 10 ** (VILLAGE_DIGITS - digits)
-        # A level that is not within the region is an empty range.
-        params[f"low_{digits}"], params[f"high_{digits}"] = (low // cut, high // cut) if digits > own else (1, 0)
+    params |= ranges_within(region)
     return Vouched((row["region"], row["until_ms"]) for row in database.rows(sql.query("live_complete"), params))
-
-
-def _digits_below(region: int) -> int:
-    own = 0 if region == regions.NATION else len(str(region))
-    return next((each for each in DIGITS if each > own), VILLAGE_DIGITS)

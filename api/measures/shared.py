@@ -1,0 +1,51 @@
+"""What measures share: shares with both their parts, and what a question about a day needs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from api.context import Context
+from api.coverage import PLACES, Facts
+from api.log_state import Standing
+from api.models import Model
+from events import regions
+from events.regions import Region
+
+ONE_DAY = dt.timedelta(days=1)
+
+
+class Share(Model):
+    """`value` is numerator / denominator, rounded to six places and never clamped; null where nothing is divided."""
+
+    numerator: int
+    denominator: int
+    value: float | None
+
+    @classmethod
+    def of(cls, part: int, whole: int) -> Share:
+        value = rounded(Fraction(part, whole)) if whole else None
+        return cls(numerator=part, denominator=whole, value=value)
+
+
+def rounded(exact: Fraction) -> float:
+    """To the places of all figures."""
+    return float(round(exact, PLACES))
+
+
+def facts_on(
+    context: Context, standing: Standing, wanted: Sequence[Region], as_of: dt.date, active: Mapping[int, int]
+) -> Facts:
+    """What figures of some regions on a day need beside the people counted in them: from memory."""
+    codes = {above for each in wanted for above in regions.ancestors_of(each.number)}
+    heard = heard_of(context, standing, [each for each in wanted if each.number not in active])
+    return Facts(active, heard, context.references.at(standing).on(codes, as_of))
+
+
+def heard_of(context: Context, standing: Standing, wanted: Sequence[Region]) -> set[int]:
+    """Those of some regions that a source speaks for: 0 is an answer there."""
+    if not wanted:
+        return set()
+    sources = context.sources.at(standing)
+    return {each.number for each in wanted if sources.heard(each.number)}

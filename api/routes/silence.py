@@ -1,0 +1,82 @@
+"""Silence: where there were no activations, and where there is no news."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from api.access import Caller, CallerOf, RegionInScope
+from api.answering import respond
+from api.context import Context, Ctx
+from api.measures import silence as measure
+from api.measures.shared import ONE_DAY
+from api.models import Absent, RegionName
+from api.parameters import Paging
+from events import regions
+from events.jsonform import WIB
+from events.regions import LEVELS, Region
+from projections.measures import silence as read
+from projections.measures.silence import Said
+
+router = APIRouter(tags=["measures"])
+
+MOST_DAYS = 90
+LOOK_BACK_DAYS = 366  # for activations after the last complete day
+
+
+class SilenceQuery(Paging):
+    """Which days."""
+
+    days: int = Field(7, ge=1, le=MOST_DAYS, description="Whole days before today to look at.", examples=[7])
+
+
+@router.get("/v1/silence/{code}", response_model=measure.SilenceAnswer, summary="No activations, or no news")
+def silence(region: RegionInScope, query: Annotated[SilenceQuery, Query()], context: Ctx, who: CallerOf) -> Response:
+    """For every source and region that it speaks for: when it last spoke, up to when it is complete, what came since,
+    and how unusual its silence is. Regions under a source of a region above them are told by that one."""
+    standing = context.log_state.read()
+    now, today = context.options.clock(), context.options.today()
+    window = measure.Window(today - query.days * ONE_DAY, today - ONE_DAY, now)
+    said = [each for each in read.said(context.database, region.number, now) if _may_see(context, who, each)]
+    found = _silences(context, region, said, window)
+    states = Counter(each.state for each in found)
+    return respond(
+        measure.SilenceAnswer.model_validate(
+            {
+                "region": RegionName.of(region),
+                "at": now,
+                "from": window.first,
+                "to": window.last,
+                "states": {state: states[state] for state in ("activations", "no_activations", "no_news")},
+                "total": len(found),
+                "limit": query.limit,
+                "offset": query.offset,
+                "items": found[query.offset : query.offset + query.limit],
+                "absent": ([] if found else [Absent(field="items", reason=measure.NO_SOURCE)]) + standing.absent,
+                "data": standing.data,
+            }
+        )
+    )
+
+
+def _may_see(context: Context, who: Caller, said: Said) -> bool:
+    """Regions below the public level show to those alone whose key holds them."""
+    level = regions.region(said.region).level
+    return LEVELS.index(level) <= LEVELS.index(context.options.public_level) or who.may_see(said.region)
+
+
+def _silences(context: Context, region: Region, said: Sequence[Said], window: measure.Window) -> list[measure.Silence]:
+    earliest = window.last - dt.timedelta(days=LOOK_BACK_DAYS)
+    open_since = [max(measure.last_complete(each) + ONE_DAY, earliest) for each in said]
+    codes = sorted({measure.counted_for(region, each) for each in said})
+    first = min([window.first, *open_since])
+    activated = read.activations(context.database, codes, first, window.now.astimezone(WIB).date())
+    found = [
+        measure.silence(region, each, activated.get(measure.counted_for(region, each), {}), window) for each in said
+    ]
+    return sorted(found, key=lambda each: (-each.silence_seconds, each.source, each.region.code))
