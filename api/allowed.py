@@ -13,6 +13,7 @@ ALLOWED = {
     "code": "a code of the register such as 61, 61.01, 61.01.01 or 61.01.01.2001; 0 is the nation",
     "as_of": "a day such as 2024-06-30",
     "known_at": "a day such as 2024-07-01, or a time with its zone such as 2024-07-01T10:00:00+07:00",
+    "by": "reason, step, region, channel, age_band or device",
     "basis": "recorded, wajib_ktp, holders or population",
     "estimate": "true or false",
     "sort": "coverage, numerator, missing or name",

@@ -20,6 +20,7 @@ from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from api.rates import rates
 from api.routes import claims as claims_routes
+from api.routes import barriers as barriers_routes
 from api.routes import coverage, dead_letters, events, freshness, health, integrity, regions, registry
 from api.routes import funnel as funnel_routes
 from api.routes import live_comparison as live_comparison_routes
@@ -90,6 +91,7 @@ def create_app(
     app.include_router(served_routes.router)
     app.include_router(silence_routes.router)
     app.include_router(claims_routes.router)
+    app.include_router(barriers_routes.router)
     app.include_router(page_routes.router)
     registry.install(app)
     # The last one added stands first.

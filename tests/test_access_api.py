@@ -39,6 +39,7 @@ ROUTES = (
     "/v1/served/{}",
     "/v1/silence/{}",
     "/v1/claims/{}",
+    "/v1/barriers/{}",
 )
 OPEN = ("/v1/regions/61.01.01", "/v1/regions/61.01/children", "/v1/freshness", "/v1/integrity", "/v1/dead-letters")
 BELOW = ("/children", "/live-comparison/{}", "/served/{}")  # show the level below

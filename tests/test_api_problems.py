@@ -52,6 +52,7 @@ def refused(answer: Any, status: int) -> Json:
         "/v1/rates/{}/live",
         "/v1/live-comparison/{}",
         "/v1/funnel/{}",
+        "/v1/barriers/{}",
     ],
 )
 def test_an_unknown_region_is_404_and_names_the_parameter(client: TestClient, route: str, code: str) -> None:
@@ -87,6 +88,7 @@ BAD = [
     ("/v1/rates/61.01", "at", "1719716400", "2024-06-30T10:00:00+07:00"),
     ("/v1/rates/61.01", "at", "0001-01-01T00:00:00+14:00", "2024-06-30T10:00:00+07:00"),
     ("/v1/regions/61/children", "limit", "1e99", "from 1 to 1000"),
+    ("/v1/barriers/61.01", "by", "sex", "reason, step, region, channel, age_band or device"),
 ]
 
 
