@@ -25,6 +25,7 @@ from api.routes import coverage, dead_letters, events, freshness, health, integr
 from api.routes import funnel as funnel_routes
 from api.routes import live_comparison as live_comparison_routes
 from api.routes import pace as pace_routes
+from api.routes import next_visits as next_visits_routes
 from api.routes import page as page_routes
 from api.routes import rates as rates_routes
 from api.routes import served as served_routes
@@ -92,6 +93,7 @@ def create_app(
     app.include_router(silence_routes.router)
     app.include_router(claims_routes.router)
     app.include_router(barriers_routes.router)
+    app.include_router(next_visits_routes.router)
     app.include_router(page_routes.router)
     registry.install(app)
     # The last one added stands first.

@@ -40,6 +40,7 @@ ROUTES = (
     "/v1/silence/{}",
     "/v1/claims/{}",
     "/v1/barriers/{}",
+    "/v1/next-visits/{}",
 )
 OPEN = ("/v1/regions/61.01.01", "/v1/regions/61.01/children", "/v1/freshness", "/v1/integrity", "/v1/dead-letters")
 BELOW = ("/children", "/live-comparison/{}", "/served/{}")  # show the level below
@@ -85,6 +86,8 @@ def api(database: Database) -> Iterator[Api]:
 
 def needed(route: str, code: str) -> Level:
     """The level that an answer shows."""
+    if "next-visits" in route:
+        return "village"
     at = LEVELS.index(regions.region(regions.parse_code(code)).level)
     return LEVELS[min(at + route.endswith(BELOW), len(LEVELS) - 1)]
 

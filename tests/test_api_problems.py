@@ -53,6 +53,7 @@ def refused(answer: Any, status: int) -> Json:
         "/v1/live-comparison/{}",
         "/v1/funnel/{}",
         "/v1/barriers/{}",
+        "/v1/next-visits/{}",
     ],
 )
 def test_an_unknown_region_is_404_and_names_the_parameter(client: TestClient, route: str, code: str) -> None:

@@ -1,0 +1,66 @@
+"""What the next visits are chosen by: who is active in each village, what visits yielded, and why attempts failed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from events import regions
+from projections import sql
+from projections.answers import villages_of
+from projections.clickhouse import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """Active people of a village that events have named, and the last day with an activation."""
+
+    village: int
+    active: int
+    last_activation: dt.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Outreach held in a region and within it: the last day of all, and of a year's the yield, as the teams counted."""
+
+    place: int
+    last: dt.date
+    visits: int
+    activated: int
+    staff_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Failed attempts of a village's residents, and those for want of a connection."""
+
+    village: int
+    failed: int
+    no_connectivity: int
+
+
+def active(database: Database, region: int, today: dt.date) -> dict[int, Active]:
+    """By village, of the region and within it. Raises DatabaseError."""
+    low, high = villages_of(region)
+    rows = database.rows(sql.query("next_visits_villages"), {"low": low, "high": high, "today": today})
+    return {row["village"]: Active(**row) for row in rows}
+
+
+def held(database: Database, region: int, first: dt.date, today: dt.date) -> dict[int, Held]:
+    """By region: those within it, the region itself and those above. Yield since `first`. Raises DatabaseError."""
+    params = {
+        "above": tuple(regions.ancestors_of(region)),
+        "prefix": str(region) if region else "",
+        "first": first,
+        "today": today,
+    }
+    return {row["place"]: Held(**row) for row in database.rows(sql.query("next_visits_held"), params)}
+
+
+def failed(database: Database, region: int, first: dt.date, today: dt.date) -> dict[int, Attempts]:
+    """By village, those from `first` on. Raises DatabaseError."""
+    low, high = villages_of(region)
+    params = {"low": low, "high": high, "first": first, "today": today}
+    rows = database.rows(sql.query("next_visits_failures"), params)
+    return {row["village"]: Attempts(**row) for row in rows}
