@@ -19,13 +19,14 @@ from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from api.rates import rates
-from api.routes import claims as claims_routes
 from api.routes import barriers as barriers_routes
+from api.routes import claims as claims_routes
 from api.routes import coverage, dead_letters, events, freshness, health, integrity, regions, registry
 from api.routes import funnel as funnel_routes
 from api.routes import live_comparison as live_comparison_routes
-from api.routes import pace as pace_routes
 from api.routes import next_visits as next_visits_routes
+from api.routes import outreach_effect as outreach_routes
+from api.routes import pace as pace_routes
 from api.routes import page as page_routes
 from api.routes import rates as rates_routes
 from api.routes import served as served_routes
@@ -94,6 +95,7 @@ def create_app(
     app.include_router(claims_routes.router)
     app.include_router(barriers_routes.router)
     app.include_router(next_visits_routes.router)
+    app.include_router(outreach_routes.router)
     app.include_router(page_routes.router)
     registry.install(app)
     # The last one added stands first.

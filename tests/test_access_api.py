@@ -41,6 +41,7 @@ ROUTES = (
     "/v1/claims/{}",
     "/v1/barriers/{}",
     "/v1/next-visits/{}",
+    "/v1/outreach/{}",
 )
 OPEN = ("/v1/regions/61.01.01", "/v1/regions/61.01/children", "/v1/freshness", "/v1/integrity", "/v1/dead-letters")
 BELOW = ("/children", "/live-comparison/{}", "/served/{}")  # show the level below

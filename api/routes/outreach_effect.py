@@ -1,0 +1,90 @@
+"""Outreach effect: what visits changed, against the village's own past and villages without one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from api import models
+from api.access import RegionInScope
+from api.answering import respond
+from api.context import Context, Ctx
+from api.log_state import Standing
+from api.measures import outreach_effect as contract
+from api.parameters import Day, NoQuery
+from api.problems import BadParameter
+from events.regions import Region
+from projections.measures import outreach_effect as questions
+
+router = APIRouter(tags=["measures"])
+
+PERIOD_DAYS = 90
+EARLIEST = dt.date(2000, 1, 1)  # long before IKD; a baseline before it is still a day that tables can hold
+
+
+class OutreachQuery(NoQuery):
+    """Whose outreach."""
+
+    first: Day | None = Field(
+        None,
+        alias="from",
+        description=f"First day of the visits; {PERIOD_DAYS} days with `to` if left out.",
+        examples=["2024-03-01"],
+    )
+    last: Day | None = Field(
+        None, alias="to", description="Last day of the visits; today if left out.", examples=["2024-05-31"]
+    )
+
+
+@router.get("/v1/outreach/{code}", response_model=contract.OutreachAnswer, summary="What visits to villages changed")
+def outreach(region: RegionInScope, query: Annotated[OutreachQuery, Query()], context: Ctx) -> Response:
+    """People who became active in a visited village on the day of the visit and the 14 after it, over its 28 days
+    before, less the same of matched villages without a visit; with intervals, by day; and activations per staff hour.
+
+    With fewer than 10 visits that can be compared the verdict is `cannot_tell`; `left_out` says why others were not.
+    """
+    today = context.options.today()
+    first, last = _period(query, today)
+    standing = context.log_state.read()
+    found = _figures(context, standing, region, first, last)
+    answer = {
+        **found,
+        "region": models.RegionName.of(region),
+        "from": first,
+        "to": last,
+        "absent": found["absent"] + standing.absent,
+        "data": standing.data,
+    }
+    return respond(contract.OutreachAnswer.model_validate(answer))
+
+
+def _period(query: OutreachQuery, today: dt.date) -> tuple[dt.date, dt.date]:
+    """Raises BadParameter."""
+    last = query.last or max(today, query.first or today)
+    before = dt.timedelta(days=min(PERIOD_DAYS - 1, (last - dt.date.min).days))
+    first = query.first or last - before
+    if first > last:
+        raise BadParameter(**{"from": "lies after `to`"})
+    return first, last
+
+
+def _figures(context: Context, standing: Standing, region: Region, first: dt.date, last: dt.date) -> dict[str, Any]:
+    today = context.options.today()
+    if first > today:
+        return contract.nothing(contract.FUTURE)
+    low, high = max(first, EARLIEST), max(min(last, today), EARLIEST)
+    visits = questions.visits(context.database, region.number, low, high)
+    if not visits:
+        heard = context.sources.at(standing).heard(region.number)
+        return contract.nothing(contract.NO_VISITS if heard else contract.UNHEARD)
+    begin = low - dt.timedelta(days=contract.APART_DAYS)
+    end = min(high + dt.timedelta(days=contract.AFTER_DAYS), today)
+    regencies = sorted({each.region // 10**6 for each in visits if len(str(each.region)) == contract.VILLAGE_DIGITS})
+    held = [each for code in regencies for each in questions.visits(context.database, code, begin, end)]
+    villages = {code: questions.villages(context.database, code, begin, end) for code in regencies}
+    compared = contract.compare(visits, held, villages, begin, today)
+    activated = questions.on_the_spot(context.database, region.number, low, high)
+    return contract.told(visits, compared, activated)
