@@ -37,7 +37,7 @@ BACKLOG = 20_000  # records waiting, from which on the worker is behind: below i
 RECOMPUTE_SHARE = 0.15  # of the time, while behind
 HEARD_SECONDS = 3.0
 LONGEST_PAUSE = 60.0  # seconds between recomputes, whatever they take: what a crash repeats
-FORGET_RUNS = 10  # finished ones whose notes are dropped together: nobody waits for it
+FORGET_RUNS = 10  # finished ones, at most, whose notes are dropped together while more waits
 
 
 @dataclass
@@ -159,10 +159,11 @@ class Ingest:
             event.ack()
 
     async def _forget(self, run: Run) -> None:
-        """After the answers hold it: what a worker that ends here leaves behind, the next one drops."""
+        """After the answers hold it; at once where nothing waits. What a crash leaves, the next worker drops."""
         if run.touched:
             self._finished.append(run.id)
-        if len(self._finished) >= FORGET_RUNS:
+        idle = not any(self._waiting.values())
+        if self._finished and (idle or len(self._finished) >= FORGET_RUNS):
             runs, self._finished = self._finished, []
             await until_done("tidying up", lambda: activation.forget(self.database, *runs))
 
