@@ -54,7 +54,7 @@ def nature(seed: int, effect: float, visits: int = 40) -> tuple[list[Visit], lis
 
 def found(seed: int, effect: float, visits: int = 40) -> tuple[str, contract.Effect | None]:
     held, villages = nature(seed, effect, visits)
-    return contract.figures(contract.compare(held, held, {6101: villages}, BEGIN, TODAY))
+    return contract.figures(contract.compare(held, held, {6101: villages}, BEGIN, TODAY, TODAY))
 
 
 def test_a_known_effect_and_its_decay_are_recovered() -> None:
@@ -295,6 +295,7 @@ def test_no_data_is_null_with_its_reason(world: World, code: str, query: Json, r
     [
         ({"from": "yesterday"}, "from"),
         ({"from": "2024-06-02", "to": "2024-06-01"}, "from"),
+        ({"from": "2000-01-01", "to": "2024-06-01"}, "from"),
         ({"by": "kind"}, "(unknown)"),
     ],
 )

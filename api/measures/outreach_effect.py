@@ -103,13 +103,15 @@ def compare(
     held: Sequence[Visit],
     villages: Mapping[int, Sequence[Village]],
     begin: dt.date,
+    end: dt.date,
     today: dt.date,
 ) -> Compared:
     """Each visit against villages of its regency. `held`: everything held around them; `villages`: by regency, their
-    days counted from `begin`, which lies 42 days or more before the first visit."""
+    days counted from `begin`, which lies 42 days or more before the first visit, to `end`, 14 days after the last
+    one or today."""
     found = Compared()
     days = _days_of_visits(held)
-    tables = {regency: _Regency(each, begin, today) for regency, each in villages.items()}
+    tables = {regency: _Regency(each, begin, end) for regency, each in villages.items()}
     for visit in visits:
         reason = _compare(visit, days, tables, begin, today, found)
         if reason:
@@ -195,8 +197,8 @@ def nothing(reason: str) -> dict[str, Any]:
 class _Regency:
     """Villages of a regency, in rows, by day."""
 
-    def __init__(self, villages: Sequence[Village], begin: dt.date, today: dt.date) -> None:
-        length = max((today - begin).days + 1, 0)
+    def __init__(self, villages: Sequence[Village], begin: dt.date, end: dt.date) -> None:
+        length = max((end - begin).days + 1, 0)
         self.row = {each.village: row for row, each in enumerate(villages)}
         self.codes = [each.village for each in villages]
         self.heard = np.array([(each.heard - begin).days for each in villages])

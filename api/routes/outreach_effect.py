@@ -22,6 +22,7 @@ from projections.measures import outreach_effect as questions
 router = APIRouter(tags=["measures"])
 
 PERIOD_DAYS = 90
+MOST_DAYS = 366
 EARLIEST = dt.date(2000, 1, 1)  # long before IKD; a baseline before it is still a day that tables can hold
 
 
@@ -35,7 +36,10 @@ class OutreachQuery(NoQuery):
         examples=["2024-03-01"],
     )
     last: Day | None = Field(
-        None, alias="to", description="Last day of the visits; today if left out.", examples=["2024-05-31"]
+        None,
+        alias="to",
+        description=f"Last day of the visits; today if left out, or with `from` {MOST_DAYS} days on.",
+        examples=["2024-05-31"],
     )
 
 
@@ -63,12 +67,21 @@ def outreach(region: RegionInScope, query: Annotated[OutreachQuery, Query()], co
 
 def _period(query: OutreachQuery, today: dt.date) -> tuple[dt.date, dt.date]:
     """Raises BadParameter."""
-    last = query.last or max(today, query.first or today)
+    last = query.last or max(_latest(query.first, today), query.first or today)
     before = dt.timedelta(days=min(PERIOD_DAYS - 1, (last - dt.date.min).days))
     first = query.first or last - before
     if first > last:
         raise BadParameter(**{"from": "lies after `to`"})
+    if (last - first).days >= MOST_DAYS:
+        raise BadParameter(**{"from": f"more than {MOST_DAYS} days; ask for fewer"})
     return first, last
+
+
+def _latest(first: dt.date | None, today: dt.date) -> dt.date:
+    """Today, or so many days on. A year that calendars don't have stays today."""
+    if first is None or (today - first).days < MOST_DAYS:
+        return today
+    return first + dt.timedelta(days=MOST_DAYS - 1)
 
 
 def _figures(context: Context, standing: Standing, region: Region, first: dt.date, last: dt.date) -> dict[str, Any]:
@@ -85,6 +98,6 @@ def _figures(context: Context, standing: Standing, region: Region, first: dt.dat
     regencies = sorted({each.region // 10**6 for each in visits if len(str(each.region)) == contract.VILLAGE_DIGITS})
     held = [each for code in regencies for each in questions.visits(context.database, code, begin, end)]
     villages = {code: questions.villages(context.database, code, begin, end) for code in regencies}
-    compared = contract.compare(visits, held, villages, begin, today)
+    compared = contract.compare(visits, held, villages, begin, end, today)
     activated = questions.on_the_spot(context.database, region.number, low, high)
     return contract.told(visits, compared, activated)
