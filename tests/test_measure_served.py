@@ -116,6 +116,8 @@ def test_every_cell_and_total_is_as_the_events_are(client: TestClient, code: str
     truth = recount(code, first, last)
     assert {(named(each["domicile"]), named(each["office"])): each["activations"] for each in answer["cells"]} == truth
     assert answer["total"] == sum(truth.values())
+    for totals in ("domiciles", "offices"):
+        assert sum(each["activations"] or 0 for each in answer[totals]) == answer["total"], totals
     check_domiciles(answer, code, truth)
     check_offices(answer, code, truth)
 
@@ -127,6 +129,12 @@ def check_domiciles(answer: Json, code: str, truth: Counter[tuple[str, str]]) ->
         if each["activations"] is None:
             assert not made
             assert why(each)["activations"] == "no events and no source reports for this region"
+            continue
+        if place == "elsewhere":
+            assert each["activations"] == sum(made.values()) > 0
+            assert each["within"] is each["by_offices_above"] is each["elsewhere"] is None
+            assert set(why(each)) == {"within", "by_offices_above", "elsewhere"}
+            assert "only what was done for them within it" in why(each)["elsewhere"]
             continue
         above = sum(n for office, n in made.items() if office not in (place, "elsewhere") and within(office, code))
         assert each["activations"] == sum(made.values())
@@ -170,8 +178,9 @@ def codes(places: Sequence[Json]) -> list[str]:
 
 def test_every_part_has_a_row_and_silent_ones_are_null(client: TestClient) -> None:
     answer = ask(client, "61")
-    assert len(answer["domiciles"]) == 14
-    assert codes(answer["domiciles"]) == codes(answer["offices"])[:14]
+    assert len(set(codes(answer["domiciles"])) - {"elsewhere"}) == 14
+    assert codes(answer["domiciles"])[:14] == codes(answer["offices"])[:14]
+    assert codes(answer["domiciles"])[14:] == ["elsewhere"]  # the nation's others, whom offices here served
     silent = next(each for each in answer["domiciles"] if named(each["place"]) == "61.02")
     assert silent["activations"] is silent["within"] is silent["elsewhere"] is None
     heard = next(each for each in answer["domiciles"] if named(each["place"]) == "61.71")
@@ -242,3 +251,5 @@ def test_parts_below_the_public_level_need_a_key(database: Database) -> None:
 def test_the_example_fits_its_model() -> None:
     (example,) = ServedAnswer.model_json_schema()["examples"]
     assert set(ServedAnswer.model_validate(example).model_dump(by_alias=True)) == set(example)
+    for totals in ("cells", "domiciles", "offices"):
+        assert sum(each["activations"] for each in example[totals]) == example["total"], totals

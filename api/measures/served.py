@@ -22,6 +22,7 @@ from projections.measures.served import Served
 
 Kind = Literal["part", "own", "above", "elsewhere"]
 ONLY_RESIDENTS = "of offices outside the region only what they did for its residents is counted"
+ONLY_WITHIN = "of people who live outside the region only what was done for them within it is counted"
 NOBODY_SERVED = "no activation was made there in these days, so there is nothing to take a share of"
 
 
@@ -52,7 +53,8 @@ class Office(Model):
 
 class Domicile(Model):
     """Where the activations of a place's residents were made. `elsewhere`: of all, those made neither within it nor by
-    an office of the region asked about or of one above it (`by_offices_above`)."""
+    an office of the region asked about or of one above it (`by_offices_above`). Of those who live outside the region
+    only `activations` is given, what was done for them within it."""
 
     place: Place
     activations: int | None
@@ -64,16 +66,23 @@ class Domicile(Model):
 
 _PART = {"kind": "part", "region": {"code": "61.01.01", "name": "Sambas", "level": "district"}}
 _OWN = {"kind": "own", "region": models._SAMBAS}
+_ELSEWHERE = {"kind": "elsewhere", "region": None}
 
 
 class ServedAnswer(Model):
     """Activations by where people live and where they were served, both days included. Activations are events: someone
-    activated again counts again. `domiciles` and `offices` are the totals of the matrix `cells`."""
+    activated again counts again. `domiciles` and `offices` are the totals of the matrix `cells`; each add up to
+    `total`.
+    """
 
     model_config = models._example(
         **{"region": models._SAMBAS, "from": "2024-06-01", "to": "2024-06-30"},
-        total=1250,
-        cells=[{"domicile": _PART, "office": _OWN, "activations": 320}],
+        total=335,
+        cells=[
+            {"domicile": _PART, "office": _OWN, "activations": 320},
+            {"domicile": _PART, "office": _ELSEWHERE, "activations": 5},
+            {"domicile": _ELSEWHERE, "office": _OWN, "activations": 10},
+        ],
         domiciles=[
             {
                 "place": _PART,
@@ -82,15 +91,31 @@ class ServedAnswer(Model):
                 "by_offices_above": 320,
                 "elsewhere": {"numerator": 5, "denominator": 325, "value": 0.015385},
                 "absent": [],
-            }
+            },
+            {
+                "place": _ELSEWHERE,
+                "activations": 10,
+                "within": None,
+                "by_offices_above": None,
+                "elsewhere": None,
+                "absent": [
+                    {"field": each, "reason": ONLY_WITHIN} for each in ("within", "by_offices_above", "elsewhere")
+                ],
+            },
         ],
         offices=[
             {
                 "place": _OWN,
-                "activations": 1250,
-                "outsiders": {"numerator": 12, "denominator": 1250, "value": 0.0096},
+                "activations": 330,
+                "outsiders": {"numerator": 10, "denominator": 330, "value": 0.030303},
                 "absent": [],
-            }
+            },
+            {
+                "place": _ELSEWHERE,
+                "activations": 5,
+                "outsiders": None,
+                "absent": [{"field": "outsiders", "reason": ONLY_RESIDENTS}],
+            },
         ],
         absent=[],
         data=models._DATA,
@@ -150,8 +175,10 @@ def _office(region: int, parts: Set[int], office: int) -> Spot:
 
 
 def domiciles(region: Region, found: Counts, heard: Set[int]) -> list[Domicile]:
-    """A row a part. Null where no source speaks for the part and nobody of it was activated."""
-    return [_domicile(Spot("part", each.number), found, heard) for each in parts_of(region)]
+    """A row a part, and one for those who live outside where some were served. Null where no source speaks for the part
+    and nobody of it was activated."""
+    rows = [_domicile(Spot("part", each.number), found, heard) for each in parts_of(region)]
+    return rows + _outsiders(found)
 
 
 def offices(region: Region, found: Counts, heard: Set[int]) -> list[Office]:
@@ -187,6 +214,17 @@ def _domicile(part: Spot, found: Counts, heard: Set[int]) -> Domicile:
         elsewhere=share,
         absent=_nothing("elsewhere", share),
     )
+
+
+def _outsiders(found: Counts) -> list[Domicile]:
+    made = [n for (home, _), n in found.items() if home == ELSEWHERE]
+    if not made:
+        return []
+    absent = _absent(("within", "by_offices_above", "elsewhere"), ONLY_WITHIN)
+    place = ELSEWHERE.model()
+    return [
+        Domicile(place=place, activations=sum(made), within=None, by_offices_above=None, elsewhere=None, absent=absent)
+    ]
 
 
 def _served_by(office: Spot, found: Counts, heard: Set[int]) -> Office:
