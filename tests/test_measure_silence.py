@@ -250,6 +250,24 @@ def test_regions_below_the_public_level_show_to_who_holds_them(clean: Database) 
         assert client.get("/v1/silence/61.01.01", headers={"X-API-Key": secret}).status_code == 200
 
 
+def test_what_is_left_out_is_not_called_unsaid(clean: Database) -> None:
+    """A source that speaks for villages alone has spoken, whoever asks; so has one beside others that show."""
+    load(clean, [sent(each) for each in REPORTS if each.source in ("desa", "dukcapil-32.01")])
+    hidden = "what is said of regions below the public level is left out; it shows to a key whose scope holds them"
+    with TestClient(create_app(clean, replace(OPTIONS, public_level="regency"))) as client:
+        secret = keys.add(clean, "sambas", 6101, 3, NOW + YEAR, NOW)
+        told = {code: ask(client, code) for code in ("61.01", "0", "32.01")}
+        assert {code: len(each["items"]) for code, each in told.items()} == {"61.01": 0, "0": 1, "32.01": 1}
+        reasons = {code: reason_for_items(each) for code, each in told.items()}
+        assert reasons == {"61.01": hidden, "0": hidden, "32.01": None}
+        mine = client.get("/v1/silence/61.01", headers={"X-API-Key": secret}).json()
+        assert (len(mine["items"]), reason_for_items(mine)) == (2, None)
+
+
+def reason_for_items(answer: Json) -> str | None:
+    return next((each["reason"] for each in answer["absent"] if each["field"] == "items"), None)
+
+
 def levels(client: TestClient, headers: dict[str, str]) -> list[str]:
     """Of the regions that sources of the nation speak for, as they show to a caller."""
     return sorted(each["region"]["level"] for each in client.get("/v1/silence/0", headers=headers).json()["items"])

@@ -20,6 +20,7 @@ from projections.measures.silence import Said
 LEAST_GAPS = 10
 State = Literal["activations", "no_activations", "no_news"]
 NO_SOURCE = "no source has ever spoken for this region, one above it or one within it"
+HIDDEN = "what is said of regions below the public level is left out; it shows to a key whose scope holds them"
 NO_NEWS = "no news: the source has not said that it has sent everything of any of these days"
 FEW_GAPS = f"cannot_tell: fewer than {LEAST_GAPS} earlier gaps between reports in the last year"
 NO_GAP = "the source has reported once in the last year, or never, so there is no gap"

@@ -42,7 +42,8 @@ def silence(region: RegionInScope, query: Annotated[SilenceQuery, Query()], cont
     standing = context.log_state.read()
     now, today = context.options.clock(), context.options.today()
     window = measure.Window(today - query.days * ONE_DAY, today - ONE_DAY, now)
-    said = [each for each in read.said(context.database, region.number, now) if _may_see(context, who, each)]
+    everything = read.said(context.database, region.number, now)
+    said = [each for each in everything if _may_see(context, who, each)]
     found = _silences(context, region, said, window)
     states = Counter(each.state for each in found)
     return respond(
@@ -57,11 +58,18 @@ def silence(region: RegionInScope, query: Annotated[SilenceQuery, Query()], cont
                 "limit": query.limit,
                 "offset": query.offset,
                 "items": found[query.offset : query.offset + query.limit],
-                "absent": ([] if found else [Absent(field="items", reason=measure.NO_SOURCE)]) + standing.absent,
+                "absent": _absent(everything, said) + standing.absent,
                 "data": standing.data,
             }
         )
     )
+
+
+def _absent(everything: Sequence[Said], shown: Sequence[Said]) -> list[Absent]:
+    """Why items are missing: nobody has spoken, or somebody has of regions that the caller may not see."""
+    if len(shown) < len(everything):
+        return [Absent(field="items", reason=measure.HIDDEN)]
+    return [] if shown else [Absent(field="items", reason=measure.NO_SOURCE)]
 
 
 def _may_see(context: Context, who: Caller, said: Said) -> bool:
