@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from api.measures.shared import Share
 from api.models import Absent, Data, Model, RegionName
 from events import regions
 from projections.measures.barriers import By, Failed
@@ -44,14 +45,6 @@ FEWEST_TOLD = 5
 FUTURE = "from is in the future"
 UNHEARD = "no data: nothing had been heard of this region by then, neither an event nor a source"
 THIN = f"cannot_tell: fewer than {FEWEST_TOLD} failed attempts whose reason says whether an office can fix it"
-
-
-class Share(Model):
-    """`value` is numerator / denominator, rounded to six places and never clamped; null where it can't be told."""
-
-    numerator: int
-    denominator: int
-    value: float | None
 
 
 class Part(Model):

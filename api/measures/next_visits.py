@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from api.measures.shared import Share
 from api.models import Absent, Data, Denominator, Model, RegionName
 from events import regions
 from events.regions import Region
@@ -29,14 +30,6 @@ UNHEARD = "no data: no events and no source reports for this village; nobody is 
 NEVER_VISITED = "no visit to this village was ever reported"
 NEVER_ACTIVATED = "no activation in this village was ever reported"
 THIN_FAILED = f"cannot_tell: fewer than {FEWEST_FAILED} failed attempts in {FAILED_DAYS} days"
-
-
-class Share(Model):
-    """`value` is numerator / denominator, rounded to six places; null where it can't be told."""
-
-    numerator: int
-    denominator: int
-    value: float | None
 
 
 class Level(Model):
