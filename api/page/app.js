@@ -47,7 +47,14 @@ async function show(moved = false) {
   const columns = ["wide", "narrow"].map((size) => h("div", { class: "column" }, sized(size)));
   fill(byId("tiles"), sized("full"), h("div", { class: "columns" }, columns));
   stop = follow(page, tiles);
-  await Promise.all(tiles.map((each) => each.load()));
+  const late = tiles.filter((each) => each.kind.late);
+  await Promise.all(tiles.filter((each) => !each.kind.late).map((each) => each.load()));
+  await inTurn(late, aborter.signal);
+}
+
+// What takes longer comes after what doesn't, one by one.
+async function inTurn(tiles, signal) {
+  for (const each of tiles) if (!signal.aborted) await each.load();
 }
 
 function pageOf(state, signal) {
@@ -126,7 +133,14 @@ function follow(page, tiles) {
   let asking = false;
   let again = false;
   let broken = false;
+  let waiting = false;
 
+  async function due() {
+    if (waiting) return;
+    waiting = true;
+    await inTurn(tiles.filter((each) => each.due), signal);
+    waiting = false;
+  }
   async function refresh(list) {
     if (asking) return void (again = true);
     asking = true;
@@ -144,7 +158,10 @@ function follow(page, tiles) {
       if (signal.aborted) return;
       standing.connected(name);
       if (problem) rates.fail(problem);
-      if (name === "live" && broken) refresh([...moving, ...watched]);
+      if (name === "live" && broken) {
+        refresh([...moving, ...watched]);
+        due();
+      }
       broken = name !== "live";
     },
     event(name, answer) {
@@ -156,6 +173,7 @@ function follow(page, tiles) {
       if (movedOn(answer.data)) refresh(moving);
     },
     async beat() {
+      due();
       await Promise.all(watched.map((each) => each.load()));
       const fresh = watched.find((each) => each.kind.id === "sources")?.answer;
       if (fresh && !signal.aborted && movedOn(fresh.data)) refresh(moving);

@@ -9,11 +9,15 @@
 //   rows(answer, page)  what its downloads hold; absent: no downloads
 //   moves         whether it is asked again when numbers change
 //   beats         whether it is asked again at the API's signs of life
+//   late          whether it waits for the others, is asked again after an hour only, and leaves the key to another's form
+//   asks(page)    whether it waits for somebody to ask for it: an answer that takes seconds
 //   link          where its definition stands
 
 import { key } from "./api.js";
 import { h, fill } from "./dom.js";
 import { csv, ndjson, save } from "./download.js";
+
+const HOUR = 3_600_000;
 
 export class Tile {
   constructor(kind, page) {
@@ -44,6 +48,7 @@ export class Tile {
   // Asks and draws. Numbers that are there stay until newer ones come.
   async load() {
     if (!this.kind.load) return;
+    if (this.kind.asks?.(this.page) && !this.wanted) return this.wait();
     const mine = (this.turn += 1);
     try {
       const answer = await this.kind.load(this.page, this);
@@ -55,8 +60,31 @@ export class Tile {
     }
   }
 
+  // Somebody has to want it first.
+  wait() {
+    const { t } = this.page;
+    const ask = async () => {
+      this.wanted = true;
+      this.skeleton();
+      this.element.setAttribute("tabindex", "-1");
+      this.element.focus({ preventScroll: true });
+      await this.load();
+    };
+    this.element.removeAttribute("aria-busy");
+    fill(this.body, h("p", { class: "note" }, t("takes_seconds")),
+      h("button", { type: "button", "aria-label": `${t("ask_now")}: ${t(this.kind.id)}`, onclick: ask }, t("ask_now")));
+  }
+
+  // Whether a late one is to be asked again: an hour has passed, or the network was away.
+  get due() {
+    if (!this.kind.late || this.kind.asks?.(this.page)) return false;
+    return this.lost || (this.answer !== null && Date.now() - this.at > HOUR);
+  }
+
   show(answer) {
     this.answer = answer;
+    this.at = Date.now();
+    this.lost = false;
     this.element.removeAttribute("aria-busy");
     const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     const open = [...this.body.querySelectorAll("details")].map((each) => each.open);
@@ -68,11 +96,13 @@ export class Tile {
 
   fail(problem) {
     // A network that is away for a moment takes no number from the wall: the header says that they stand still.
-    if (this.answer && problem.status === 0) return;
+    this.lost = problem.status === 0;
+    if (this.answer && this.lost) return;
     this.answer = null;
     this.element.removeAttribute("aria-busy");
     fill(this.tools);
-    fill(this.body, trouble(problem, this.page, () => this.again()));
+    const asked = problem.needsKey && this.kind.late && document.querySelector("#tiles form.key");
+    fill(this.body, asked ? h("p", { class: "none" }, this.page.t("key_elsewhere")) : trouble(problem, this.page, () => this.again()));
   }
 
   again() {
@@ -145,3 +175,27 @@ export function noData(answer, fields, page) {
   const found = answer.absent.find((each) => fields.includes(each.field));
   return h("span", { class: "none" }, page.t("no_data"), found ? `: ${page.t.reason(found.reason, page.format.day)}` : "");
 }
+
+// A share with both its parts; where it can't be told, the parts and why.
+export function shareOf(share, page, reason = "") {
+  const { t, format } = page;
+  if (!share) return h("span", { class: "none" }, t("no_data"));
+  const parts = h("small", { class: "under" }, `${format.count(share.numerator)} / ${format.count(share.denominator)}`);
+  const known = share.value !== null;
+  return [known ? format.share(share.value) : h("span", { class: "none" }, t("cannot_tell")), parts,
+    known || !reason ? null : h("small", { class: "under" }, t.reason(reason, format.day))];
+}
+
+// Each reason once, however many figures share it.
+export const reasons = (absent, page, wanted = () => true) =>
+  [...new Set(absent.filter(wanted).map(({ reason }) => reason))].map((reason) => h("p", { class: "note" }, page.t.reason(reason, page.format.day)));
+
+export function table(name, head, rows, page, kind = "") {
+  const { t } = page;
+  const columns = head.map((each, index) => h("th", { scope: "col", class: index ? "number" : "" }, t(each)));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${t(name)}: ${t(head[0])}` },
+    h("table", { class: kind }, h("thead", {}, h("tr", {}, columns)), h("tbody", {}, rows)));
+}
+
+// How many rows more the download holds.
+export const rest = (n, page) => (n > 0 ? h("p", { class: "note" }, page.t("rest", { n: page.format.count(n) })) : null);

@@ -1,13 +1,17 @@
 // The tiles of the page, in the order in which they stand there.
 
+import { barriers } from "./barriers.js";
 import { funnel } from "./funnel.js";
 import { headline } from "./headline.js";
 import { integrity } from "./integrity.js";
 import { map } from "./map.js";
+import { pace } from "./pace.js";
 import { ranking } from "./ranking.js";
 import { rates } from "./rates.js";
 import { series } from "./series.js";
 import { sources } from "./sources.js";
 import { week } from "./week.js";
 
-export const TILES = [integrity, headline, map, rates, week, ranking, sources, series, funnel];
+export const TILES = [
+  integrity, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers,
+];
