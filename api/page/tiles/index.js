@@ -5,6 +5,8 @@ import { funnel } from "./funnel.js";
 import { headline } from "./headline.js";
 import { integrity } from "./integrity.js";
 import { map } from "./map.js";
+import { nextVisits } from "./next_visits.js";
+import { outreach } from "./outreach.js";
 import { pace } from "./pace.js";
 import { ranking } from "./ranking.js";
 import { rates } from "./rates.js";
@@ -13,5 +15,5 @@ import { sources } from "./sources.js";
 import { week } from "./week.js";
 
 export const TILES = [
-  integrity, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers,
+  integrity, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers, outreach, nextVisits,
 ];
