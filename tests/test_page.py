@@ -164,7 +164,7 @@ def test_two_languages(page: Page) -> None:
     page.goto(SAMBAS)
     expect(page.locator("html")).to_have_attribute("lang", "id")
     shows(page, "attainment", "Capaian terhadap target")
-    page.get_by_role("button", name="EN").click()
+    page.get_by_role("button", name="EN", exact=True).click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     shows(page, "attainment", "Attainment of the target")
     assert "lang=en" in page.url
@@ -236,6 +236,43 @@ def test_downloads_hold_what_is_shown(settings: Settings, page: Page) -> None:
         ranking.get_by_role("button", name=re.compile("sebagai CSV")).click()
     assert sheet.value.suggested_filename == "61-ranking.csv"
     assert len(sheet.value.path().read_text().splitlines()) == len(items) + 1
+
+
+def test_measures_are_the_api_s_with_both_parts_of_their_shares(settings: Settings, page: Page) -> None:
+    failures = ["no_connectivity"] * 4 + ["no_smartphone"] * 2
+    failed = [event("AttemptFailed", domicile=VILLAGE, reason=each, subject_id=uuid.uuid4().bytes) for each in failures]
+    send(settings, *failed, event("FigureReported", region=REGENCY))
+    until("they are counted", lambda: answer(settings, "/v1/barriers/61.01")["attempts_failed"] == len(failures))
+    until("it is held against the record", lambda: answer(settings, "/v1/claims/61.01")["total"] == 1)
+
+    page.goto(SAMBAS)
+    settled(page)
+    expect(page.locator(".barriers")).to_contain_text("4 dari 6 kegagalan yang alasannya jelas", timeout=LONG)
+    for part in answer(settings, "/v1/barriers/61.01")["parts"]:
+        share = part["share"]
+        expect(page.locator(".barriers table")).to_contain_text(f"{share['numerator']} / {share['denominator']}")
+    (claim,) = answer(settings, "/v1/claims/61.01")["items"]
+    expect(page.locator(".claims tbody tr")).to_contain_text([claim["printed"]])
+    expect(page.locator(".pace")).to_contain_text("kurang dari 4 minggu utuh sejak kejadian pertama")
+    expect(page.locator(".pace")).not_to_contain_text("0 per hari")
+    expect(page.locator(".next_visits")).to_contain_text("Memerlukan kunci API; isi pada ubin lain")
+    expect(page.locator(".next_visits form")).to_have_count(0)
+
+    page.goto("/?region=61")
+    settled(page)
+    served = answer(settings, "/v1/served/61")
+    (home,) = [each["elsewhere"] for each in served["domiciles"] if each["activations"]]
+    expect(page.locator(".served tbody").first).to_contain_text(f"{home['numerator']} / {home['denominator']}")
+    silence = answer(settings, "/v1/silence/61")
+    assert silence["items"] == []
+    expect(page.locator(".silence")).to_contain_text("Tidak ada data: belum pernah ada sumber yang melapor")
+
+    page.goto("/")
+    settled(page)
+    expect(page.locator(".served table")).to_have_count(0)
+    page.locator(".served").get_by_role("button", name="Hitung sekarang").click()
+    part = f"{home['numerator']} / {home['denominator']}"
+    expect(page.locator(".served tbody").first).to_contain_text(part, timeout=LONG)
 
 
 @pytest.mark.parametrize("address", ["/?basis=population", SAMBAS, "/?region=61&lang=en", "/?region=99"])

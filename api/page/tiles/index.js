@@ -1,6 +1,7 @@
 // The tiles of the page, in the order in which they stand there.
 
 import { barriers } from "./barriers.js";
+import { claims } from "./claims.js";
 import { funnel } from "./funnel.js";
 import { headline } from "./headline.js";
 import { integrity } from "./integrity.js";
@@ -10,10 +11,12 @@ import { outreach } from "./outreach.js";
 import { pace } from "./pace.js";
 import { ranking } from "./ranking.js";
 import { rates } from "./rates.js";
+import { served } from "./served.js";
 import { series } from "./series.js";
+import { silence } from "./silence.js";
 import { sources } from "./sources.js";
 import { week } from "./week.js";
 
 export const TILES = [
-  integrity, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers, outreach, nextVisits,
+  integrity, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers, claims, outreach, silence, served, nextVisits,
 ];
