@@ -225,6 +225,7 @@ export const MESSAGES = {
   col_effect: ["Ukuran", "Measure"],
   col_a_visit: ["Per kunjungan", "A visit"],
   col_interval: ["Selang 95 %", "95 % interval"],
+  from_to: ["{a} sampai {b}", "{a} to {b}"],
   people_visits: ["{n} orang / {d} kunjungan", "{n} people / {d} visits"],
   col_activity: ["Kegiatan", "Activity"],
   col_held: ["Terlaksana", "Held"],

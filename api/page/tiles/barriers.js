@@ -24,7 +24,7 @@ export const barriers = {
       rest(answer.parts.length - MOST, page));
   },
   rows: (answer) => answer.parts.map((each) => ({
-    region: answer.region.code, from: answer.from, to: answer.to, by: answer.by, ...each, part_region: each.region?.code ?? null,
+    ...each, region: answer.region.code, from: answer.from, to: answer.to, by: answer.by,
     ...answer.reasons.find(({ reason }) => reason === each.part),
   })),
 };

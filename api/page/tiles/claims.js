@@ -17,7 +17,7 @@ export const claims = {
   draw(body, answer, page) {
     if (!answer.items.length) return void fill(body, noData(answer, ["items"], page));
     const shown = answer.items.slice(0, MOST);
-    fill(body, table("claims", ["col_printed", "col_verdict"], shown.map((each) => row(each, page)), page), rest(answer.total - shown.length, page));
+    fill(body, table("claims", ["col_printed", "col_verdict"], shown.map((each) => row(each, page)), page), rest(answer.items.length - shown.length, page));
   },
   rows: (answer) => answer.items,
 };

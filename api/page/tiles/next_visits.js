@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { fill, h } from "../dom.js";
-import { reasons, table } from "../frame.js";
+import { reasons, rest, table } from "../frame.js";
 
 const MOST = 8;
 const ASKED = 100; // for the download
@@ -27,6 +27,7 @@ export const nextVisits = {
     fill(body,
       rows.length ? table("next_visits", head, rows, page) : h("p", { class: "none" }, t("next_visits_none")),
       rows.length ? h("p", { class: "note" }, t("ranked_of", { n: format.count(rows.length), d: format.count(answer.ranked) })) : null,
+      rest(answer.visits.length - MOST, page),
       answer.not_ranked ? h("p", { class: "note" }, t("not_ranked", { n: format.count(answer.not_ranked) })) : null,
       reasons(answer.not_ranked_first, page));
   },
@@ -41,8 +42,10 @@ function row({ region, kept_slot: kept, blank_spot: blank, why }, page) {
   return h("tr", {},
     h("th", { scope: "row" }, h("a", { href: page.link(region.code) }, region.name), kept ? tag("kept_slot") : null,
       h("small", {}, region.code), blank ? h("small", {}, t("blank_spot", { n: format.count(share.numerator), d: format.count(share.denominator) })) : null),
-    h("td", { class: "number" }, format.count(why.not_yet_active), h("small", { class: "under" }, t("out_of", { d: format.count(denominator.value) })),
+    h("td", { class: "number" }, format.count(why.not_yet_active), 
+      h("small", { class: "under" }, t("out_of", { d: format.count(denominator.value) })),
       why.active === null ? h("small", { class: "under" }, t("at_most")) : null, denominator.estimated ? tag("estimated") : null),
-    h("td", { class: "number" }, format.rate(why.expected_per_staff_hour), h("small", { class: "under" }, t("expected_from", { level: t(why.expected_from).toLowerCase() }))),
+    h("td", { class: "number" }, format.rate(why.expected_per_staff_hour),
+      h("small", { class: "under" }, t("expected_from", { level: t(why.expected_from).toLowerCase() }))),
     h("td", { class: "number" }, why.last_visit ? format.day(why.last_visit) : t("never_visited")));
 }

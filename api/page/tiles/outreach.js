@@ -2,8 +2,9 @@
 
 import { get } from "../api.js";
 import { fill, h } from "../dom.js";
-import { noData, reasons, table } from "../frame.js";
+import { noData, reasons, rest, table } from "../frame.js";
 
+const MOST = 8;
 const NATION = "0";
 
 export const outreach = {
@@ -38,8 +39,9 @@ function effect({ effect: found }, page) {
   const row = (name) => {
     const { numerator, denominator, value, low, high } = found[name];
     return h("tr", {}, h("th", { scope: "row" }, t(`effect_${name}`)),
-      h("td", { class: "number" }, format.rate(value), h("small", { class: "under" }, t("people_visits", { n: format.rate(numerator), d: format.count(denominator) }))),
-      h("td", { class: "number" }, `${format.rate(low)} \u2013 ${format.rate(high)}`));
+      h("td", { class: "number" }, format.rate(value),
+        h("small", { class: "under" }, t("people_visits", { n: format.rate(numerator), d: format.count(denominator) }))),
+      h("td", { class: "number" }, t("from_to", { a: format.rate(low), b: format.rate(high) })));
   };
   return table("outreach", ["col_effect", "col_a_visit", "col_interval"], ["over_baseline", "controls", "effect"].map(row), page);
 }
@@ -52,6 +54,6 @@ function yields({ yields: found, absent }, page) {
     h("td", { class: "number" }, format.count(each.reported)),
     h("td", { class: "number" }, each.per_staff_hour === null ? t("cannot_tell") : format.rate(each.per_staff_hour),
       h("small", { class: "under" }, `${format.count(each.activated)} / ${format.rate(each.staff_hours)} ${t("hours")}`)));
-  return [table("outreach", ["col_activity", "col_held", "col_reported", "col_yield"], found.slice(0, 8).map(row), page),
+  return [table("outreach", ["col_activity", "col_held", "col_reported", "col_yield"], found.slice(0, MOST).map(row), page), rest(found.length - MOST, page),
     reasons(absent, page, ({ field }) => field.startsWith("yields."))];
 }

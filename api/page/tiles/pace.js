@@ -22,10 +22,13 @@ export const pace = {
     const { t, format } = page;
     tile.what.textContent = t("pace_to", { day: format.day(answer.counted_to) });
     if (!answer.needed && !answer.pace) return void fill(body, h("p", { class: "none" }, t("no_data")), why(answer, page));
+    const now = line(t("pace_now"), answer.pace && perDay(answer.pace, page), page);
+    const met = answer.missing !== null && answer.missing <= 0; // nothing ahead then
+    if (met) return void fill(body, h("table", {}, h("tbody", {}, now)), why(answer, page));
     const day = answer.deadline && format.day(answer.deadline);
     fill(body, h("table", {}, h("tbody", {},
       line(day ? t("pace_needed", { day }) : t("pace_needed_open"), answer.needed && perDay(answer.needed, page), page),
-      line(t("pace_now"), answer.pace && perDay(answer.pace, page), page),
+      now,
       line(t("pace_reached"), answer.reached_at_pace && [format.day(answer.reached_at_pace), between(answer.reached_between, page)], page),
       line(t("pace_chance"), answer.chance && [shareOf(answer.chance, page), h("small", { class: "under" }, t("pace_runs"))], page))),
       why(answer, page));
@@ -48,4 +51,4 @@ function between(found, page) {
   return h("small", { class: "under" }, t("pace_between"), h("br"), day(found.low), " \u2013 ", h("br"), day(found.high));
 }
 
-const why = (answer, page) => reasons(answer.absent, page, ({ field }) => FIELDS.includes(field) || field === "deadline");
+const why = (answer, page) => reasons(answer.absent, page, ({ field }) => FIELDS.includes(field) || (field === "deadline" && answer.target !== null));

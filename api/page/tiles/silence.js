@@ -23,7 +23,8 @@ export const silence = {
     if (!answer.items.length) return void fill(body, noData(answer, ["items"], page));
     // Those that spoke and brought something need nobody's eye: they are in the count above.
     const quiet = answer.items.filter((each) => each.state !== "activations");
-    const counts = STATES.map((state) => h("div", {}, h("dt", {}, t(`state_${state}`)), h("dd", {}, `${format.count(answer.states[state])} / ${format.count(answer.total)}`)));
+    const counts = STATES.map((state) => h("div", {}, h("dt", {}, t(`state_${state}`)),
+      h("dd", {}, `${format.count(answer.states[state])} / ${format.count(answer.total)}`)));
     fill(body, h("dl", { class: "row-list" }, counts),
       quiet.length ? table("silence", ["source_name", "col_state", "silent"], quiet.slice(0, MOST).map((each) => row(each, page)), page) : null,
       rest(quiet.length - MOST, page));
@@ -38,5 +39,6 @@ function row(each, page) {
     h("th", { scope: "row", class: "named" }, each.source, h("small", {}, each.counted_for.name)),
     h("td", { class: "number" }, t(`is_${each.state}`), h("small", { class: "under" }, t("covered", { n: each.covered_days, d: each.days }))),
     h("td", { class: "number" }, format.duration(each.silence_seconds, t),
-      gaps ? [h("small", { class: "under" }, t("longer_gaps")), h("small", { class: "under" }, shareOf(gaps, page))] : h("small", { class: "under" }, t("few_gaps"))));
+      gaps ? [h("small", { class: "under" }, t("longer_gaps")), h("small", { class: "under" }, shareOf(gaps, page))]
+        : h("small", { class: "under" }, t("few_gaps"))));
 }
