@@ -24,7 +24,8 @@ export const claims = {
 
 function row(each, page) {
   const { t, format } = page;
-  const nearest = (each.fits.length ? each.fits : each.readings)[0];
+  const meant = ({ meaning, basis }) => meaning === each.says.meaning && (!each.says.basis || basis === each.says.basis);
+  const nearest = each.fits.find(meant) ?? each.fits[0] ?? each.readings[0];
   const says = [t(`says_${each.says.meaning}`), each.says.basis && t(`of_${each.says.basis}`)].filter(Boolean).join(", ");
   return h("tr", {},
     h("th", { scope: "row", class: "named" }, each.printed, h("small", {}, t("says", { text: says })),
