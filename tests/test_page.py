@@ -253,7 +253,7 @@ def test_measures_are_the_api_s_with_both_parts_of_their_shares(settings: Settin
         expect(page.locator(".barriers table")).to_contain_text(f"{share['numerator']} / {share['denominator']}")
     (claim,) = answer(settings, "/v1/claims/61.01")["items"]
     expect(page.locator(".claims tbody tr")).to_contain_text([claim["printed"]])
-    expect(page.locator(".pace")).to_contain_text("kurang dari 4 minggu utuh sejak kejadian pertama")
+    expect(page.locator(".pace")).to_contain_text("saat itu belum ada kejadian yang menyebut wilayah ini")
     expect(page.locator(".pace")).not_to_contain_text("0 per hari")
     expect(page.locator(".next_visits")).to_contain_text("Memerlukan kunci API; isi pada ubin lain")
     expect(page.locator(".next_visits form")).to_have_count(0)

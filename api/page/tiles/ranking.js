@@ -7,7 +7,7 @@ import { question } from "../state.js";
 
 const MOST = 1000; // the API gives no more at once, and no region has so many below it
 const FIRST = 100;
-const PRINTED = 24;
+const PRINTED = 18;
 
 // The map asks the same at the same time: one request for both.
 const asked = new WeakMap();
