@@ -15,7 +15,7 @@ from projections.clickhouse import Database
 EARLIEST_DAY = dt.date(1900, 1, 1)
 EARLIEST_EPOCH = 2 * 86_400
 VILLAGE_DIGITS = 10
-_DIGITS_BELOW = {0: 2, 2: 4, 4: 6, 6: VILLAGE_DIGITS}
+LEVEL_DIGITS = (2, 4, 6, VILLAGE_DIGITS)
 # Milliseconds since 1970 that no event is recorded after: all that is known by now.
 BY_NOW = 2**62
 # Windows of a day that end so long ago are counted from minutes; those of ten days are kept up, a day is to spare.
@@ -124,17 +124,14 @@ def active_people_known(
     """People with an active IKD at the end of `as_of`, from the events recorded by some time; None where none of them
     names the region. `activated_ms` counts for activations, `amended_ms` for what ends or moves them.
     """
-    found = _known(database, region, 10 ** (VILLAGE_DIGITS - _digits(region)), as_of, activated_ms, amended_ms)
+    found = _known(database, region, 10 ** (VILLAGE_DIGITS - digits(region)), as_of, activated_ms, amended_ms)
     return found.get(region)
 
 
 def active_below_known(database: Database, region: int, as_of: dt.date, known_ms: int) -> dict[int, int]:
     """The same of the regions directly below one, and of the region itself; those that none of the events names are
     left out."""
-    if _digits(region) == VILLAGE_DIGITS:
-        return _known(database, region, 1, as_of, known_ms, known_ms)
-    cut = 10 ** (VILLAGE_DIGITS - _DIGITS_BELOW[_digits(region)])
-    below = _known(database, region, cut, as_of, known_ms, known_ms)
+    below = _known(database, region, cut_below(region), as_of, known_ms, known_ms)
     return {**below, region: sum(below.values())} if below else {}
 
 
@@ -204,6 +201,17 @@ def villages_of(region: int) -> tuple[int, int]:
     return region * width, (region + 1) * width - 1
 
 
+def digits(region: int) -> int:
+    """Of a region's code; the nation has none."""
+    return 0 if region == regions.NATION else len(str(region))
+
+
+def cut_below(region: int) -> int:
+    """What a village's code is divided by for that of the region directly below this one; of a village, its own."""
+    below = next((each for each in LEVEL_DIGITS if each > digits(region)), VILLAGE_DIGITS)
+    return int(10 ** (VILLAGE_DIGITS - below))
+
+
 def _known(
     database: Database, region: int, cut: int, as_of: dt.date, activated_ms: int, amended_ms: int
 ) -> dict[int, int]:
@@ -218,10 +226,6 @@ def _range(region: int) -> dict[str, int]:
     """The same, without the number that stands for no village."""
     low, high = villages_of(region)
     return {"low": max(low, 1), "high": high}
-
-
-def _digits(region: int) -> int:
-    return 0 if region == regions.NATION else len(str(region))
 
 
 def _day(day: dt.date) -> dt.date:

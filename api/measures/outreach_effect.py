@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
 from api.models import Absent, Data, Model, RegionName
+from projections.answers import VILLAGE_DIGITS, digits
 from projections.measures.outreach_effect import Village, Visit
 
 Verdict = Literal["raised", "lowered", "no_effect_shown", "cannot_tell"]
@@ -28,7 +29,6 @@ FEWEST_VISITS = 10
 DRAWS = 2000
 SEED = 20240630
 LEVEL = 0.95
-VILLAGE_DIGITS = 10
 
 NO_VISITS = "no outreach was reported as held here in this period"
 FUTURE = "from is in the future"
@@ -233,7 +233,7 @@ def _compare(
     found: Compared,
 ) -> str | None:
     """Adds a visit; else the reason why it can't be compared."""
-    if len(str(visit.region)) != VILLAGE_DIGITS:
+    if digits(visit.region) != VILLAGE_DIGITS:
         return "not_in_a_village"
     if visit.day + dt.timedelta(days=AFTER_DAYS) >= today:
         return "window_not_over"

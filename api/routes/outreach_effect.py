@@ -17,6 +17,7 @@ from api.measures import outreach_effect as contract
 from api.parameters import Day, NoQuery
 from api.problems import BadParameter
 from events.regions import Region
+from projections.answers import VILLAGE_DIGITS, digits
 from projections.measures import outreach_effect as questions
 
 router = APIRouter(tags=["measures"])
@@ -95,7 +96,7 @@ def _figures(context: Context, standing: Standing, region: Region, first: dt.dat
         return contract.nothing(contract.NO_VISITS if heard else contract.UNHEARD)
     begin = low - dt.timedelta(days=contract.APART_DAYS)
     end = min(high + dt.timedelta(days=contract.AFTER_DAYS), today)
-    regencies = sorted({each.region // 10**6 for each in visits if len(str(each.region)) == contract.VILLAGE_DIGITS})
+    regencies = sorted({each.region // 10**6 for each in visits if digits(each.region) == VILLAGE_DIGITS})
     held = [each for code in regencies for each in questions.visits(context.database, code, begin, end)]
     villages = {code: questions.villages(context.database, code, begin, end) for code in regencies}
     compared = contract.compare(visits, held, villages, begin, end, today)

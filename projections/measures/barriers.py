@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from projections import sql
-from projections.answers import VILLAGE_DIGITS, villages_of
+from projections.answers import cut_below, villages_of
 from projections.clickhouse import Database
 from projections.measures.live import first_days
-from projections.measures.within import digits_below
 
 By = Literal["reason", "step", "region", "channel", "age_band", "device"]
 
@@ -39,9 +38,8 @@ def failed(database: Database, region: int, first: dt.date, last: dt.date, by: B
     By region, it is by those directly below; a village stands for itself. Raises DatabaseError.
     """
     low, high = villages_of(region)
-    cut = 10 ** (VILLAGE_DIGITS - digits_below(region))
     statement = sql.query("barriers").format(part=PARTS[by])
-    rows = database.rows(statement, {"low": low, "high": high, "first": first, "last": last, "cut": cut})
+    rows = database.rows(statement, {"low": low, "high": high, "first": first, "last": last, "cut": cut_below(region)})
     return [Failed(**row) for row in rows]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from projections import sql
 from projections.answers import villages_of
 from projections.clickhouse import Database
+from projections.measures.within import prefix_of
 from projections.stages import Stand, stand
 
 __all__ = ["Outreach", "People", "Stand", "known", "outreach", "people", "stand"]
@@ -80,6 +81,6 @@ def known(database: Database, region: int) -> bool:
 
 def outreach(database: Database, region: int, first: dt.date, last: dt.date) -> Outreach:
     """What offices reported of outreach in the region and within it. Raises DatabaseError."""
-    params = {"prefix": str(region) if region else "", "first": first, "last": last}
+    params = {"prefix": prefix_of(region), "first": first, "last": last}
     (row,) = database.rows(sql.query("funnel_outreach"), params)
     return Outreach(**row)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from events import regions
 from projections import sql
-from projections.answers import MINUTES_RIGHT_SECONDS, VILLAGE_DIGITS, villages_of
+from projections.answers import MINUTES_RIGHT_SECONDS, cut_below, villages_of
 from projections.clickhouse import Database
-from projections.measures.within import digits_below, ranges_within
+from projections.measures.within import ranges_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def counted(database: Database, region: int, begin: dt.datetime, end: dt.datetim
     """
     span = {"begin": int(begin.timestamp()), "end": int(end.timestamp())}
     low, high = villages_of(region)
-    cut = 10 ** (VILLAGE_DIGITS - digits_below(region))
+    cut = cut_below(region)
     if span["end"] >= time.time() - MINUTES_RIGHT_SECONDS:
         rows = database.rows(sql.query("live_recent"), {**span, "first": max(low // cut, 1), "last": high // cut})
     else:

@@ -9,6 +9,7 @@ from events import regions
 from projections import sql
 from projections.answers import villages_of
 from projections.clickhouse import Database
+from projections.measures.within import prefix_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def held(database: Database, region: int, first: dt.date, today: dt.date) -> dic
     """By region: those within it, the region itself and those above. Yield since `first`. Raises DatabaseError."""
     params = {
         "above": tuple(regions.ancestors_of(region)),
-        "prefix": str(region) if region else "",
+        "prefix": prefix_of(region),
         "first": first,
         "today": today,
     }

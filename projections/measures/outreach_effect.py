@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from projections import sql
 from projections.answers import villages_of
 from projections.clickhouse import Database
+from projections.measures.within import prefix_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +55,4 @@ def villages(database: Database, region: int, first: dt.date, last: dt.date) -> 
 
 
 def _within(region: int, first: dt.date, last: dt.date) -> dict[str, object]:
-    return {"prefix": str(region) if region else "", "first": first, "last": last}
+    return {"prefix": prefix_of(region), "first": first, "last": last}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from projections import answers, sql
 from projections.clickhouse import Database
-from projections.measures.within import digits_below, ranges_within
+from projections.measures.within import ranges_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def served(database: Database, region: int, first: dt.date, last: dt.date) -> li
     params = {
         "low": max(low, 1),
         "high": high,
-        "width": 10 ** (answers.VILLAGE_DIGITS - digits_below(region)),
+        "width": answers.cut_below(region),
         "first": first,
         "last": last,
     }

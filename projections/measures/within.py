@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from events import regions
-from projections.answers import VILLAGE_DIGITS, villages_of
-
-DIGITS = (2, 4, 6, VILLAGE_DIGITS)
+from projections.answers import LEVEL_DIGITS, VILLAGE_DIGITS, digits, villages_of
 
 
 def ranges_within(region: int) -> dict[str, int]:
     """`low_2` and `high_2`, `low_4` ...: lowest and highest code of each level below the region's; (1, 0) where a level
     is not within it."""
     low, high = villages_of(region)
-    own = _digits(region)
+    own = digits(region)
     found: dict[str, int] = {}
-    for digits in DIGITS:
-        cut = 10 ** (VILLAGE_DIGITS - digits)
-        found[f"low_{digits}"], found[f"high_{digits}"] = (low // cut, high // cut) if digits > own else (1, 0)
+    for each in LEVEL_DIGITS:
+        cut = 10 ** (VILLAGE_DIGITS - each)
+        found[f"low_{each}"], found[f"high_{each}"] = (low // cut, high // cut) if each > own else (1, 0)
     return found
 
 
-def digits_below(region: int) -> int:
-    """Of the codes directly below a region; of a village, its own."""
-    return next((each for each in DIGITS if each > _digits(region)), VILLAGE_DIGITS)
-
-
-def _digits(region: int) -> int:
-    return 0 if region == regions.NATION else len(str(region))
+def prefix_of(region: int) -> str:
+    """What the codes within a region begin with, as text; of the nation nothing."""
+    return str(region) if region else ""
