@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from api import models
 from api.coverage import UNHEARD, Asked
@@ -66,21 +64,6 @@ def starts(interval: str, first: dt.date, last: dt.date) -> list[dt.date]:
     """Where the periods of a range start, and before them the day that stands for all that was earlier."""
     earlier = max(first, dt.date.min + ONE_DAY) - ONE_DAY
     return [earlier, *(start for start, _ in periods(interval, first, last))]
-
-
-def together(days: Sequence[Change], interval: str, first: dt.date, last: dt.date) -> list[Change]:
-    """Changes by day as changes by period. What lies before `first` becomes one change on the day before it."""
-    begins = starts(interval, first, last)
-    found: dict[dt.date, list[Change]] = defaultdict(list)
-    for each in days:
-        if each.start <= last:
-            found[begins[max(bisect_right(begins, each.start) - 1, 0)]].append(each)
-    return [_sum(start, same) for start, same in sorted(found.items())]
-
-
-def _sum(start: dt.date, changes: Sequence[Change]) -> Change:
-    counts = [each.name for each in fields(Change) if each.name != "start"]
-    return Change(start, *(sum(getattr(each, name) for each in changes) for name in counts))
 
 
 def points(changes: Sequence[Change], interval: str, first: dt.date, last: dt.date) -> list[models.Point]:

@@ -12,7 +12,7 @@ import datetime as dt
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ Fresh = list[tuple[int, int, int, int, int, int]]  # region, day since 1970, cha
 Steps = tuple["array[int]", "array[int]"]  # days since 1970, active people at their end
 Moves = tuple["array[int]", "array[int]"]  # some days since 1970; of each the deactivated, moved in and moved out
 NO_MOVES = (0, 0, 0)
+CHANGES = 5  # numbers in a Change
 _NONE: Steps = array("H"), array("h")
 _NO_MOVES: Moves = array("H"), array("b")
 
@@ -44,6 +45,15 @@ class History:
 
     days: Column
     changes: Column
+
+    @classmethod
+    def of(cls, changes: Sequence[Change]) -> History:
+        """Of changes by day, in order."""
+        rows = [astuple(each)[1:] for each in changes]
+        return cls(
+            np.array([(each.start - EPOCH).days for each in changes], np.int64),
+            np.array(rows, np.int64).reshape(-1, CHANGES),
+        )
 
     @property
     def extent(self) -> tuple[dt.date, dt.date] | None:
@@ -107,7 +117,7 @@ class Line:
         """All that ever changed."""
         (days, totals), (moved_days, moved) = self._kept
         wide = _wide(days)
-        changes = np.zeros((len(days), 5), np.int64)
+        changes = np.zeros((len(days), CHANGES), np.int64)
         changes[:, 0] = np.diff(_wide(totals), prepend=0)
         changes[np.searchsorted(wide, _wide(moved_days)), 2:] = _wide(moved).reshape(-1, len(NO_MOVES))
         # What is not explained by who left or moved was activated: see recompute_person_day.

@@ -35,13 +35,13 @@ from api.problems import BadParameter
 from events import regions
 from events.regions import Region
 from projections import answers
-from projections.answers import Change, Reference
+from projections.answers import Reference
 from projections.lines import History
 
 FEW_POINTS = 400  # of a series, that take about 2 ms
 
-# What changed in a region: all of it from memory, or day by day of what was known; None where the table is to be asked.
-Days = History | Sequence[Change] | None
+# What changed in a region, from memory or from what was known; None where the table is to be asked.
+Days = History | None
 
 router = APIRouter(tags=["coverage"])
 
@@ -291,17 +291,13 @@ def _days(context: Context, region: Region, asked: Asked) -> Days:
     """What changed day by day: of what was known at `asked.known_at`, else as memory has it; None: ask the table."""
     if asked.known_at is None:
         return context.memory.history(region.number)
-    return [] if asked.unanswerable else answers.changes_known(context.database, region.number, last_ms(asked.known_at))
+    if asked.unanswerable:
+        return History.of([])
+    return History.of(answers.changes_known(context.database, region.number, last_ms(asked.known_at)))
 
 
 def _extent(context: Context, region: Region, days: Days) -> tuple[dt.date, dt.date] | None:
-    if days is None:
-        return answers.extent(context.database, region.number)
-    return days.extent if isinstance(days, History) else _ends(days)
-
-
-def _ends(days: Sequence[Change]) -> tuple[dt.date, dt.date] | None:
-    return (days[0].start, days[-1].start) if days else None
+    return answers.extent(context.database, region.number) if days is None else days.extent
 
 
 def _reports(context: Context, standing: Standing, region: Region, asked: Asked, again: Asked) -> restated.Reports:
@@ -318,10 +314,8 @@ def _points(context: Context, region: Region, interval: Interval, span: series.S
         return []
     if days is None:
         changes = answers.changes(context.database, region.number, interval, span.first, span.last)
-    elif isinstance(days, History):
-        changes = days.together(series.starts(interval, span.first, span.last), span.last)
     else:
-        changes = series.together(days, interval, span.first, span.last)
+        changes = days.together(series.starts(interval, span.first, span.last), span.last)
     return series.points(changes, interval, span.first, span.last)
 
 
