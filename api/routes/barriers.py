@@ -14,8 +14,8 @@ from api.answering import respond
 from api.context import Context, Ctx
 from api.log_state import Standing
 from api.measures import barriers as contract
+from api.measures.period import Period
 from api.parameters import Day, NoQuery
-from api.problems import BadParameter
 from events.regions import LEVELS, Region
 from projections.measures import barriers as questions
 from projections.measures.barriers import By
@@ -48,17 +48,17 @@ def barriers(region: RegionInScope, who: CallerOf, query: Annotated[BarriersQuer
     if query.by == "region":
         require(context, who, region, LEVELS[min(LEVELS.index(region.level) + 1, len(LEVELS) - 1)])
     today = context.options.today()
-    first, last = _period(query, today)
+    period = Period.of(query.first, query.last, today, usual=PERIOD_DAYS)
     standing = context.log_state.read()
     found = (
         contract.nothing(contract.FUTURE)
-        if first > today
-        else _figures(context, standing, region, first, last, query.by)
+        if period.first > today
+        else _figures(context, standing, region, period, query.by)
     )
     answer = {
         "region": models.RegionName.of(region),
-        "from": first,
-        "to": last,
+        "from": period.first,
+        "to": period.last,
         "by": query.by,
         **found,
         "absent": found["absent"] + standing.absent,
@@ -67,22 +67,10 @@ def barriers(region: RegionInScope, who: CallerOf, query: Annotated[BarriersQuer
     return respond(contract.BarriersAnswer.model_validate(answer))
 
 
-def _period(query: BarriersQuery, today: dt.date) -> tuple[dt.date, dt.date]:
-    """Raises BadParameter."""
-    last = query.last or max(today, query.first or today)
-    before = dt.timedelta(days=min(PERIOD_DAYS - 1, (last - dt.date.min).days))
-    first = query.first or last - before
-    if first > last:
-        raise BadParameter(**{"from": "lies after `to`"})
-    return first, last
-
-
-def _figures(
-    context: Context, standing: Standing, region: Region, first: dt.date, last: dt.date, by: By
-) -> dict[str, Any]:
-    low, high = max(first, EARLIEST), max(min(last, context.options.today()), EARLIEST)
+def _figures(context: Context, standing: Standing, region: Region, period: Period, by: By) -> dict[str, Any]:
+    low, high = period.held(EARLIEST, context.options.today())
     found = questions.failed(context.database, region.number, low, high, by)
     heard = bool(found) or context.sources.at(standing).heard(region.number)
-    if not heard and not questions.named_by(context.database, region.number, last):
+    if not heard and not questions.named_by(context.database, region.number, period.last):
         return contract.nothing(contract.UNHEARD)
     return contract.figures(found, by)

@@ -14,8 +14,8 @@ from api.answering import respond
 from api.context import Context, Ctx
 from api.log_state import Standing
 from api.measures import funnel as contract
+from api.measures.period import Period
 from api.parameters import Day, NoQuery
-from api.problems import BadParameter
 from events.regions import Region
 from projections.measures import funnel as questions
 
@@ -49,31 +49,21 @@ def funnel(region: RegionInScope, query: Annotated[FunnelQuery, Query()], contex
     Knowledge counts whom outreach met, as offices reported it: not the people of the other stages. Where figures are
     null, `absent` says why.
     """
-    first, last = _period(query, context.options.today())
+    period = Period.of(query.first, query.last, context.options.today(), usual=PERIOD_DAYS)
     standing = context.log_state.read()
     stand = questions.stand(context.database)
-    reason = _nothing(context, standing, region, first, stand)
-    found = contract.nothing(reason) if reason else _figures(context, region, first, last)
+    reason = _nothing(context, standing, region, period.first, stand)
+    found = contract.nothing(reason) if reason else _figures(context, region, period)
     answer = {
         "region": models.RegionName.of(region),
-        "from": first,
-        "to": last,
+        "from": period.first,
+        "to": period.last,
         **found,
         "staged": contract.staged(stand),
         "absent": found["absent"] + standing.absent,
         "data": standing.data,
     }
     return respond(contract.FunnelAnswer.model_validate(answer))
-
-
-def _period(query: FunnelQuery, today: dt.date) -> tuple[dt.date, dt.date]:
-    """Raises BadParameter."""
-    last = query.last or max(today, query.first or today)
-    before = dt.timedelta(days=min(PERIOD_DAYS - 1, (last - dt.date.min).days))
-    first = query.first or last - before
-    if first > last:
-        raise BadParameter(**{"from": "lies after `to`"})
-    return first, last
 
 
 def _nothing(
@@ -88,9 +78,8 @@ def _nothing(
     return None if heard or questions.known(context.database, region.number) else contract.UNHEARD
 
 
-def _figures(context: Context, region: Region, first: dt.date, last: dt.date) -> dict[str, Any]:
-    today = context.options.today()
-    low, high = max(first, EARLIEST), max(min(last, today), EARLIEST)
+def _figures(context: Context, region: Region, period: Period) -> dict[str, Any]:
+    low, high = period.held(EARLIEST, context.options.today())
     people = questions.people(context.database, region.number, low, high, context.options.clock())
     told = questions.outreach(context.database, region.number, low, high)
     return contract.figures(people, told)

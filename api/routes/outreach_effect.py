@@ -14,8 +14,8 @@ from api.answering import respond
 from api.context import Context, Ctx
 from api.log_state import Standing
 from api.measures import outreach_effect as contract
+from api.measures.period import Period
 from api.parameters import Day, NoQuery
-from api.problems import BadParameter
 from events.regions import Region
 from projections.answers import VILLAGE_DIGITS, digits
 from projections.measures import outreach_effect as questions
@@ -52,44 +52,25 @@ def outreach(region: RegionInScope, query: Annotated[OutreachQuery, Query()], co
     With fewer than 10 visits that can be compared the verdict is `cannot_tell`; `left_out` says why others were not.
     """
     today = context.options.today()
-    first, last = _period(query, today)
+    period = Period.of(query.first, query.last, today, usual=PERIOD_DAYS, most=MOST_DAYS)
     standing = context.log_state.read()
-    found = _figures(context, standing, region, first, last)
+    found = _figures(context, standing, region, period)
     answer = {
         **found,
         "region": models.RegionName.of(region),
-        "from": first,
-        "to": last,
+        "from": period.first,
+        "to": period.last,
         "absent": found["absent"] + standing.absent,
         "data": standing.data,
     }
     return respond(contract.OutreachAnswer.model_validate(answer))
 
 
-def _period(query: OutreachQuery, today: dt.date) -> tuple[dt.date, dt.date]:
-    """Raises BadParameter."""
-    last = query.last or max(_latest(query.first, today), query.first or today)
-    before = dt.timedelta(days=min(PERIOD_DAYS - 1, (last - dt.date.min).days))
-    first = query.first or last - before
-    if first > last:
-        raise BadParameter(**{"from": "lies after `to`"})
-    if (last - first).days >= MOST_DAYS:
-        raise BadParameter(**{"from": f"more than {MOST_DAYS} days; ask for fewer"})
-    return first, last
-
-
-def _latest(first: dt.date | None, today: dt.date) -> dt.date:
-    """Today, or so many days on. A year that calendars don't have stays today."""
-    if first is None or (today - first).days < MOST_DAYS:
-        return today
-    return first + dt.timedelta(days=MOST_DAYS - 1)
-
-
-def _figures(context: Context, standing: Standing, region: Region, first: dt.date, last: dt.date) -> dict[str, Any]:
+def _figures(context: Context, standing: Standing, region: Region, period: Period) -> dict[str, Any]:
     today = context.options.today()
-    if first > today:
+    if period.first > today:
         return contract.nothing(contract.FUTURE)
-    low, high = max(first, EARLIEST), max(min(last, today), EARLIEST)
+    low, high = period.held(EARLIEST, today)
     visits = questions.visits(context.database, region.number, low, high)
     if not visits:
         heard = context.sources.at(standing).heard(region.number)

@@ -15,6 +15,7 @@ from api.context import Context, Ctx
 from api.coverage import UNHEARD
 from api.log_state import Standing
 from api.measures import served as measure
+from api.measures.period import Period
 from api.measures.shared import heard_of
 from api.models import Absent, RegionName
 from api.parameters import Day, NoQuery
@@ -49,18 +50,18 @@ class ServedQuery(NoQuery):
 def served(region: BelowInScope, query: Annotated[ServedQuery, Query()], context: Ctx) -> Response:
     """Activations among the regions directly below by where people live and which office served them; what offices did
     for people from outside, and which residents were served elsewhere."""
-    first, last = _days(query, context.options.today())
+    period = _period(query, context.options.today())
     standing = context.log_state.read()
     parts = measure.parts_of(region)
-    heard = _heard(context, standing, [region, *parts], last)
-    found = measure.matrix(region, read.served(context.database, region.number, first, last))
+    heard = _heard(context, standing, [region, *parts], period.last)
+    found = measure.matrix(region, read.served(context.database, region.number, period.first, period.last))
     silent = not found and region.number not in heard
     return respond(
         measure.ServedAnswer.model_validate(
             {
                 "region": RegionName.of(region),
-                "from": first,
-                "to": last,
+                "from": period.first,
+                "to": period.last,
                 "total": None if silent else sum(found.values()),
                 "cells": measure.cells(found),
                 "domiciles": measure.domiciles(region, found, heard),
@@ -78,15 +79,9 @@ def _heard(context: Context, standing: Standing, wanted: Sequence[Region], last:
     return active.keys() | heard_of(context, standing, [each for each in wanted if each.number not in active])
 
 
-def _days(query: ServedQuery, today: dt.date) -> tuple[dt.date, dt.date]:
+def _period(query: ServedQuery, today: dt.date) -> Period:
     """Raises BadParameter."""
     for name, day in (("from", query.first), ("to", query.last)):
         if day is not None and not EARLIEST <= day <= today:
             raise BadParameter(**{name: "lies in the future" if day > today else f"lies before {EARLIEST}"})
-    last = query.last or min(today, (query.first or today) + dt.timedelta(days=MOST_DAYS - 1))
-    first = query.first or last - dt.timedelta(days=USUAL_DAYS - 1)
-    if first > last:
-        raise BadParameter(**{"from": "lies after `to`"})
-    if (last - first).days >= MOST_DAYS:
-        raise BadParameter(**{"from": f"more than {MOST_DAYS} days; ask for fewer"})
-    return first, last
+    return Period.of(query.first, query.last, today, usual=USUAL_DAYS, most=MOST_DAYS)
