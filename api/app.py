@@ -19,18 +19,27 @@ from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from api.rates import rates
-from api.routes import barriers as barriers_routes
-from api.routes import claims as claims_routes
-from api.routes import coverage, dead_letters, events, freshness, health, integrity, regions, registry
-from api.routes import funnel as funnel_routes
-from api.routes import live_comparison as live_comparison_routes
-from api.routes import next_visits as next_visits_routes
-from api.routes import outreach_effect as outreach_routes
-from api.routes import pace as pace_routes
-from api.routes import page as page_routes
+from api.routes import (
+    barriers,
+    claims,
+    coverage,
+    dead_letters,
+    events,
+    freshness,
+    funnel,
+    health,
+    integrity,
+    live_comparison,
+    next_visits,
+    outreach_effect,
+    pace,
+    page,
+    regions,
+    registry,
+    served,
+    silence,
+)
 from api.routes import rates as rates_routes
-from api.routes import served as served_routes
-from api.routes import silence as silence_routes
 from api.routes import stream as stream_routes
 from api.stream.hub import StreamHub
 from api.stream.metrics import StreamMetrics
@@ -85,18 +94,10 @@ def create_app(
         database, options, kafka_probe, log_state, memory, references, sources, hub, metrics, keyring, streams
     )
     problems.install(app, options.clickhouse_setting)
-    for noun in (regions, coverage, rates_routes, stream_routes, freshness, integrity, dead_letters, events, health):
+    answers = (regions, coverage, rates_routes, stream_routes, freshness, integrity, dead_letters, events, health)
+    measures = (funnel, live_comparison, pace, served, silence, claims, barriers, next_visits, outreach_effect)
+    for noun in (*answers, *measures, page):
         app.include_router(noun.router)
-    app.include_router(funnel_routes.router)
-    app.include_router(live_comparison_routes.router)
-    app.include_router(pace_routes.router)
-    app.include_router(served_routes.router)
-    app.include_router(silence_routes.router)
-    app.include_router(claims_routes.router)
-    app.include_router(barriers_routes.router)
-    app.include_router(next_visits_routes.router)
-    app.include_router(outreach_routes.router)
-    app.include_router(page_routes.router)
     registry.install(app)
     # The last one added stands first.
     app.add_middleware(access.Private)

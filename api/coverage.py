@@ -187,7 +187,7 @@ def _against(
         reason = Missing(f"on the target's basis, {target.basis}: {denominator.reason}")
         return reason, reason
     wanted = Fraction(str(target.ratio)) * denominator.value
-    return _rounded(numerator.value / wanted), math.ceil(wanted) - numerator.value
+    return rounded(numerator.value / wanted), math.ceil(wanted) - numerator.value
 
 
 def _ratio(numerator: models.Numerator | Missing, denominator: models.Denominator | Missing) -> float | Missing:
@@ -195,10 +195,11 @@ def _ratio(numerator: models.Numerator | Missing, denominator: models.Denominato
         return numerator
     if isinstance(denominator, Missing):
         return denominator
-    return _rounded(Fraction(numerator.value, denominator.value))
+    return rounded(Fraction(numerator.value, denominator.value))
 
 
-def _rounded(exact: Fraction) -> float:
+def rounded(exact: Fraction) -> float:
+    """To the places of all figures."""
     return float(round(exact, PLACES))
 
 

@@ -21,8 +21,8 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
 
-def _example(**example: Any) -> ConfigDict:
-    return ConfigDict(frozen=True, populate_by_name=True, json_schema_extra={"examples": [example]})
+def example(**fields: Any) -> ConfigDict:
+    return ConfigDict(frozen=True, populate_by_name=True, json_schema_extra={"examples": [fields]})
 
 
 class RegionName(Model):
@@ -39,13 +39,13 @@ class RegionName(Model):
 
 _INDONESIA = {"code": "0", "name": "Indonesia", "level": "nation"}
 _KALBAR = {"code": "61", "name": "Kalimantan Barat", "level": "province"}
-_SAMBAS = {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"}
+EXAMPLE_REGION = {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"}
 
 
 class RegionAnswer(RegionName):
     """A region, the regions above it (nearest first) and how many are directly below it."""
 
-    model_config = _example(**_SAMBAS, parents=[_KALBAR, _INDONESIA], children=19)
+    model_config = example(**EXAMPLE_REGION, parents=[_KALBAR, _INDONESIA], children=19)
 
     parents: list[RegionName]
     children: int
@@ -54,8 +54,8 @@ class RegionAnswer(RegionName):
 class RegionChildren(Model):
     """The regions directly below one, by code."""
 
-    model_config = _example(
-        region=_SAMBAS,
+    model_config = example(
+        region=EXAMPLE_REGION,
         total=19,
         limit=1,
         offset=0,
@@ -117,15 +117,15 @@ class Data(Model):
     synthetic: bool
 
 
-_DATA = {
+EXAMPLE_DATA = {
     "position": {"ikd.activation.v1": {"0": 12345}},
     "age_seconds": 0.2,
     "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
     "verified_at": "2024-06-30T10:00:04Z",
     "synthetic": True,
 }
-_FIGURES: dict[str, Any] = {
-    "region": _SAMBAS,
+EXAMPLE_FIGURES: dict[str, Any] = {
+    "region": EXAMPLE_REGION,
     "as_of": "2024-06-30",
     "known_at": None,
     "basis": "recorded",
@@ -180,7 +180,7 @@ class Figures(Model):
 class CoverageAnswer(Figures):
     """Figures, and the data that they rest on."""
 
-    model_config = _example(**_FIGURES, data=_DATA)
+    model_config = example(**EXAMPLE_FIGURES, data=EXAMPLE_DATA)
 
     data: Data
 
@@ -214,17 +214,17 @@ class RestatementAnswer(Model):
     basis of the target then known.
     """
 
-    model_config = _example(
-        **{"region": _SAMBAS, "as_of": "2024-06-30", "from": "2024-07-01", "to": "2024-12-31"},
+    model_config = example(
+        **{"region": EXAMPLE_REGION, "as_of": "2024-06-30", "from": "2024-07-01", "to": "2024-12-31"},
         before={
-            **_FIGURES,
+            **EXAMPLE_FIGURES,
             "known_at": "2024-07-01",
             "numerator": {"value": 43310, "definition": NUMERATOR},
             "coverage": 0.095799,
             "attainment": 0.31933,
             "missing": 92318,
         },
-        after={**_FIGURES, "known_at": "2024-12-31"},
+        after={**EXAMPLE_FIGURES, "known_at": "2024-12-31"},
         whole={"count": 26, "coverage": 0.000058, "attainment": 0.000192, "missing": -26},
         parts={
             "late_events": {"count": 31, "coverage": 0.000069, "attainment": 0.000229, "missing": -31},
@@ -233,7 +233,7 @@ class RestatementAnswer(Model):
             "target": {"count": 0, "coverage": 0.0, "attainment": 0.0, "missing": 0},
         },
         absent=[],
-        data=_DATA,
+        data=EXAMPLE_DATA,
     )
 
     region: RegionName
@@ -252,7 +252,7 @@ class CoverageChildren(Model):
     """The regions directly below one, ranked; what is absent comes last. All on one basis, so that they compare, and of
     what was recorded by one time, `known_at`; null: by now."""
 
-    model_config = _example(
+    model_config = example(
         region=_KALBAR,
         as_of="2024-06-30",
         known_at=None,
@@ -263,9 +263,9 @@ class CoverageChildren(Model):
         total=14,
         limit=1,
         offset=0,
-        items=[_FIGURES],
+        items=[EXAMPLE_FIGURES],
         absent=[],
-        data=_DATA,
+        data=EXAMPLE_DATA,
     )
 
     region: RegionName
@@ -301,8 +301,8 @@ class SeriesAnswer(Model):
     """Period after period without a gap. The first and the last may be cut by the days asked for. `known_at`: only
     what was recorded by then is in it; null: all that is known by now."""
 
-    model_config = _example(
-        **{"region": _SAMBAS, "interval": "month", "from": "2024-06-01", "to": "2024-06-30", "known_at": None},
+    model_config = example(
+        **{"region": EXAMPLE_REGION, "interval": "month", "from": "2024-06-01", "to": "2024-06-30", "known_at": None},
         points=[
             {
                 "start": "2024-06-01",
@@ -316,7 +316,7 @@ class SeriesAnswer(Model):
             }
         ],
         absent=[],
-        data=_DATA,
+        data=EXAMPLE_DATA,
     )
 
     region: RegionName
@@ -355,8 +355,8 @@ _FIVE = {"events": 5, "registered": 1, "activated": 3, "failed": 1, "deactivated
 class RatesAnswer(Model):
     """Events of the people who live in a region, by when they happened: last minute, hour and day before `at`."""
 
-    model_config = _example(
-        region=_SAMBAS,
+    model_config = example(
+        region=EXAMPLE_REGION,
         at="2024-06-30T03:00:30Z",
         windows=[
             {
@@ -373,7 +373,7 @@ class RatesAnswer(Model):
             )
         ],
         absent=[],
-        data=_DATA,
+        data=EXAMPLE_DATA,
     )
 
     region: RegionName
@@ -411,8 +411,8 @@ class SourcePlace(Model):
 class FreshnessAnswer(Model):
     """How fresh the answers are, by partition of the log and by source."""
 
-    model_config = _example(
-        data=_DATA,
+    model_config = example(
+        data=EXAMPLE_DATA,
         partitions=[
             {
                 "topic": "ikd.activation.v1",
@@ -493,8 +493,8 @@ class IntegrityDay(Model):
 class IntegrityDaysAnswer(Model):
     """Log and tables side by side, day by day; days without an event on either side are left out."""
 
-    model_config = _example(
-        region=_SAMBAS,
+    model_config = example(
+        region=EXAMPLE_REGION,
         days=[
             {
                 "day": "2024-06-30",
@@ -507,7 +507,7 @@ class IntegrityDaysAnswer(Model):
             }
         ],
         absent=[],
-        data=_DATA,
+        data=EXAMPLE_DATA,
     )
 
     region: RegionName
@@ -520,7 +520,7 @@ class IntegrityAnswer(Model):
     """What is proved. `status`: `verified` (all that the answers hold), `checking` (not all yet), `different`, or
     `unknown` (no auditor has reported)."""
 
-    model_config = _example(
+    model_config = example(
         status="verified",
         verified_at="2024-06-30T10:00:04Z",
         open=0,
@@ -538,7 +538,7 @@ class IntegrityAnswer(Model):
         ],
         differences=[],
         absent=[],
-        data=_DATA,
+        data=EXAMPLE_DATA,
     )
 
     status: Literal["verified", "checking", "different", "unknown"]
@@ -565,7 +565,7 @@ class DeadLetterGroup(Model):
 class DeadLettersAnswer(Model):
     """Records that could not be taken in, counted; never their bytes. `open` ones wait for a decision."""
 
-    model_config = _example(
+    model_config = example(
         total=3,
         open=3,
         groups=[
@@ -580,7 +580,7 @@ class DeadLettersAnswer(Model):
             }
         ],
         absent=[],
-        data=_DATA,
+        data=EXAMPLE_DATA,
     )
 
     total: int
@@ -593,7 +593,7 @@ class DeadLettersAnswer(Model):
 class Alive(Model):
     """The process is up."""
 
-    model_config = _example(status="live")
+    model_config = example(status="live")
 
     status: Literal["live"] = "live"
 
@@ -608,7 +608,7 @@ class Check(Model):
 class Ready(Model):
     """Everything that answers need is there."""
 
-    model_config = _example(
+    model_config = example(
         status="ready",
         checks=[{"name": "clickhouse", "detail": "answers at 127.0.0.1:19000"}],
     )
@@ -629,7 +629,7 @@ class BadPart(Model):
 class ProblemAnswer(Model):
     """An error (RFC 9457)."""
 
-    model_config = _example(
+    model_config = example(
         type="urn:cakupan:problem:bad-parameter",
         title="Unprocessable Content",
         status=422,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.measures.shared import Share
-from api.models import Absent, Data, Model, RegionName
+from api.models import EXAMPLE_DATA, EXAMPLE_REGION, Absent, Data, Model, RegionName
 from events import regions
 from projections.measures.barriers import By, Failed
 
@@ -112,7 +112,7 @@ def _part(name: str, counts: Counter[str], total: int, by: By) -> Part:
     return Part(
         part=regions.format_code(int(name)) if by == "region" else name,
         region=RegionName.of(region) if region else None,
-        share=Share(numerator=attempts, denominator=total, value=round(attempts / total, 6)),
+        share=Share.of(attempts, total),
         fixable=fixable,
         cannot_tell=attempts - fixable.denominator,
     )
@@ -122,9 +122,7 @@ def _fixable(counts: Counter[str]) -> Share:
     told: Counter[CanFix] = Counter()
     for reason, attempts in counts.items():
         told[can_fix(reason)] += attempts
-    denominator = told["yes"] + told["no"]
-    value = round(told["yes"] / denominator, 6) if denominator >= FEWEST_TOLD else None
-    return Share(numerator=told["yes"], denominator=denominator, value=value)
+    return Share.of(told["yes"], told["yes"] + told["no"], FEWEST_TOLD)
 
 
 def _thin(field: str) -> Absent:
@@ -143,7 +141,7 @@ _FAILED = [
     Failed("other", "other", 3),
 ]
 _EXAMPLE: dict[str, Any] = {
-    "region": {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"},
+    "region": EXAMPLE_REGION,
     "from": "2024-04-02",
     "to": "2024-06-30",
     "by": "reason",
@@ -155,13 +153,7 @@ _EXAMPLE: dict[str, Any] = {
         else value
         for name, value in figures(_FAILED, "reason").items()
     },
-    "data": {
-        "position": {"ikd.activation.v1": {"0": 12345}},
-        "age_seconds": 0.2,
-        "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
-        "verified_at": "2024-06-30T10:00:04Z",
-        "synthetic": True,
-    },
+    "data": EXAMPLE_DATA,
 }
 
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Literal, get_args
 
 from api import models
-from api.measures.shared import rounded
+from api.coverage import rounded
 from api.models import Absent, Model
 from api.parameters import Basis
 from projections.measures.claims import Printed
@@ -149,7 +149,7 @@ _READING = {
     "basis": "recorded",
     "numerator": 43336,
     "numerator_from": "record",
-    "denominator": models._FIGURES["denominator"],
+    "denominator": models.EXAMPLE_FIGURES["denominator"],
     "target": None,
     "on_target_basis": None,
     "percent": 9.58566,
@@ -161,8 +161,8 @@ _READING = {
 class ClaimsAnswer(Model):
     """Figures that offices and press have printed of a region, the latest first, each against the record on its day."""
 
-    model_config = models._example(
-        region=models._SAMBAS,
+    model_config = models.example(
+        region=models.EXAMPLE_REGION,
         total=1,
         limit=100,
         offset=0,
@@ -183,7 +183,7 @@ class ClaimsAnswer(Model):
             }
         ],
         absent=[],
-        data=models._DATA,
+        data=models.EXAMPLE_DATA,
     )
 
     region: models.RegionName

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.measures.shared import Share
-from api.models import Absent, Data, Model, RegionName
+from api.models import EXAMPLE_DATA, EXAMPLE_REGION, Absent, Data, Model, RegionName
 from projections.measures.funnel import Outreach, People, Stand
 
 StageName = Literal["knowledge", "persuasion", "decision", "implementation", "confirmation"]
@@ -231,7 +231,7 @@ _PEOPLE = People(
     waiting=[6, 10, 12, 25, 27],
 )
 _EXAMPLE: dict[str, Any] = {
-    "region": {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"},
+    "region": EXAMPLE_REGION,
     "from": "2024-04-02",
     "to": "2024-06-30",
     **{
@@ -240,13 +240,7 @@ _EXAMPLE: dict[str, Any] = {
     },
     "outreach": {"held": 20, "campaigns": 1, "campaign_reach": 5000},
     "staged": {"at": "2024-06-30T10:00:00Z", "inserts_waiting": 0},
-    "data": {
-        "position": {"ikd.activation.v1": {"0": 12345}},
-        "age_seconds": 0.2,
-        "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
-        "verified_at": "2024-06-30T10:00:04Z",
-        "synthetic": True,
-    },
+    "data": EXAMPLE_DATA,
 }
 
 

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.models import Absent, Counts, Data, Denominator, Model, RegionName
+from api.coverage import rounded
+from api.models import EXAMPLE_DATA, EXAMPLE_REGION, Absent, Counts, Data, Denominator, Model, RegionName
 from api.parameters import Basis
+from events.jsonform import WIB
 from events.regions import Region
 from projections.answers import Count
 from projections.facts import Sources
@@ -21,7 +23,6 @@ WindowName = Literal["minute", "hour", "day", "today"]
 
 WEEK = dt.timedelta(days=7)
 DAY = dt.timedelta(days=1)
-WIB = dt.timezone(dt.timedelta(hours=7))
 SECONDS: dict[WindowName, int] = {"minute": 60, "hour": 3600, "day": 86_400}
 # A source that has vouched for nothing since so long before a window began is silent in it: reports come every few
 # minutes at most, and a window of a minute has always just passed what they vouch for.
@@ -260,7 +261,7 @@ def _against(now: int | None, week: int | None) -> tuple[Ratio, str | None]:
 
 
 def _rounded(numerator: int, denominator: int | None) -> float | None:
-    return float(round(Fraction(numerator, denominator), 6)) if denominator else None
+    return rounded(Fraction(numerator, denominator)) if denominator else None
 
 
 def _day_of_last_minute(end: dt.datetime) -> dt.date:
@@ -269,9 +270,6 @@ def _day_of_last_minute(end: dt.datetime) -> dt.date:
 
 def _ms(at: dt.datetime) -> int:
     return int(at.timestamp() * 1000)
-
-
-_SAMBAS = {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"}
 
 
 def _example_side(begin: str, end: str, activated: int) -> dict[str, Any]:
@@ -294,7 +292,7 @@ _EXAMPLE: dict[str, Any] = {
     "people": {"day": "2024-06-30", "day_before": 43300, "day_end": 43336},
     "children": [
         {
-            "region": _SAMBAS,
+            "region": EXAMPLE_REGION,
             "activated": 80,
             "week_before": 64,
             "denominator": {
@@ -315,13 +313,7 @@ _EXAMPLE: dict[str, Any] = {
         {"region": {"code": "61.02", "name": "Kabupaten Mempawah", "level": "regency"}, "reason": UNHEARD}
     ],
     "absent": [],
-    "data": {
-        "position": {"ikd.activation.v1": {"0": 12345}},
-        "age_seconds": 0.2,
-        "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
-        "verified_at": "2024-06-30T10:00:04Z",
-        "synthetic": True,
-    },
+    "data": EXAMPLE_DATA,
 }
 
 

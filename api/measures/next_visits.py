@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from api.measures.shared import Share
-from api.models import Absent, Data, Denominator, Model, RegionName
+from api.models import EXAMPLE_DATA, EXAMPLE_REGION, Absent, Data, Denominator, Model, RegionName
 from events import regions
 from events.regions import Region
 from projections.measures.next_visits import Attempts, Held
@@ -259,9 +259,8 @@ def _visit(rank: int, each: Scored, yields: Yields, kept_slot: bool) -> Visit:
 
 def _no_connectivity(failed: Attempts | None) -> Share:
     if failed is None:
-        return Share(numerator=0, denominator=0, value=None)
-    value = round(failed.no_connectivity / failed.failed, 6) if failed.failed >= FEWEST_FAILED else None
-    return Share(numerator=failed.no_connectivity, denominator=failed.failed, value=value)
+        return Share.of(0, 0)
+    return Share.of(failed.no_connectivity, failed.failed, FEWEST_FAILED)
 
 
 _EXAMPLE_VISIT: dict[str, Any] = {
@@ -300,7 +299,7 @@ _EXAMPLE_VISIT: dict[str, Any] = {
     "absent": [],
 }
 _EXAMPLE: dict[str, Any] = {
-    "region": {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"},
+    "region": EXAMPLE_REGION,
     "as_of": "2024-06-30",
     "basis": "recorded",
     "visits": [_EXAMPLE_VISIT],
@@ -309,13 +308,7 @@ _EXAMPLE: dict[str, Any] = {
     "not_ranked": 5,
     "not_ranked_first": [],
     "absent": [],
-    "data": {
-        "position": {"ikd.activation.v1": {"0": 12345}},
-        "age_seconds": 0.2,
-        "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
-        "verified_at": "2024-06-30T10:00:04Z",
-        "synthetic": True,
-    },
+    "data": EXAMPLE_DATA,
 }
 
 

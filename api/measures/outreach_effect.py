@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from api.models import Absent, Data, Model, RegionName
+from api.models import EXAMPLE_DATA, EXAMPLE_REGION, Absent, Data, Model, RegionName
 from projections.answers import VILLAGE_DIGITS, digits
 from projections.measures.outreach_effect import Village, Visit
 
@@ -289,7 +289,7 @@ def _example_mean(value: float, width: float) -> dict[str, float]:
 
 
 _EXAMPLE: dict[str, Any] = {
-    "region": {"code": "61.01", "name": "Kabupaten Sambas", "level": "regency"},
+    "region": EXAMPLE_REGION,
     "from": "2024-03-01",
     "to": "2024-05-31",
     "held": 26,
@@ -322,13 +322,7 @@ _EXAMPLE: dict[str, Any] = {
         }
     ],
     "absent": [],
-    "data": {
-        "position": {"ikd.activation.v1": {"0": 12345}},
-        "age_seconds": 0.2,
-        "verified_up_to": {"ikd.activation.v1": {"0": 12000}},
-        "verified_at": "2024-06-30T10:00:04Z",
-        "synthetic": True,
-    },
+    "data": EXAMPLE_DATA,
 }
 
 

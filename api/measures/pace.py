@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api import models
-from api.coverage import Missing
-from api.measures.shared import ONE_DAY, Share, rounded
+from api.coverage import Missing, rounded
+from api.measures.shared import ONE_DAY, Share
 from api.models import Absent, Model
 from projections.measures.pace import History
 
@@ -281,14 +281,14 @@ class PaceAnswer(Model):
     the number at the end of the deadline meets the target. Target and denominator are held as they are.
     """
 
-    model_config = models._example(
-        region=models._SAMBAS,
+    model_config = models.example(
+        region=models.EXAMPLE_REGION,
         as_of="2024-06-30",
         counted_to="2024-06-30",
         deadline="2024-12-31",
         numerator={"value": 43336, "definition": models.NUMERATOR},
-        denominator=models._FIGURES["denominator"],
-        target=models._FIGURES["target"],
+        denominator=models.EXAMPLE_FIGURES["denominator"],
+        target=models.EXAMPLE_FIGURES["target"],
         target_people=135628,
         missing=92292,
         needed={"people": 92292, "days": 184, "per_day": 501.586957},
@@ -301,7 +301,7 @@ class PaceAnswer(Model):
         interval=0.8,
         method=METHOD,
         absent=[{"field": "backtest", "reason": NOT_ASKED}],
-        data=models._DATA,
+        data=models.EXAMPLE_DATA,
     )
 
     region: models.RegionName

@@ -65,7 +65,7 @@ class Domicile(Model):
 
 
 _PART = {"kind": "part", "region": {"code": "61.01.01", "name": "Sambas", "level": "district"}}
-_OWN = {"kind": "own", "region": models._SAMBAS}
+_OWN = {"kind": "own", "region": models.EXAMPLE_REGION}
 _ELSEWHERE = {"kind": "elsewhere", "region": None}
 
 
@@ -75,8 +75,8 @@ class ServedAnswer(Model):
     `total`.
     """
 
-    model_config = models._example(
-        **{"region": models._SAMBAS, "from": "2024-06-01", "to": "2024-06-30"},
+    model_config = models.example(
+        **{"region": models.EXAMPLE_REGION, "from": "2024-06-01", "to": "2024-06-30"},
         total=335,
         cells=[
             {"domicile": _PART, "office": _OWN, "activations": 320},
@@ -118,7 +118,7 @@ class ServedAnswer(Model):
             },
         ],
         absent=[],
-        data=models._DATA,
+        data=models.EXAMPLE_DATA,
     )
 
     region: RegionName

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from api.context import Context
-from api.coverage import PLACES, Facts
+from api.coverage import Facts, rounded
 from api.log_state import Standing
 from api.models import Model
 from events import regions
@@ -17,21 +17,17 @@ ONE_DAY = dt.timedelta(days=1)
 
 
 class Share(Model):
-    """`value` is numerator / denominator, rounded to six places and never clamped; null where nothing is divided."""
+    """`value` is numerator / denominator, rounded to six places and never clamped; null where it can't be told."""
 
     numerator: int
     denominator: int
     value: float | None
 
     @classmethod
-    def of(cls, part: int, whole: int) -> Share:
-        value = rounded(Fraction(part, whole)) if whole else None
+    def of(cls, part: int, whole: int, fewest: int = 1) -> Share:
+        """Without a value where the whole is less than `fewest`."""
+        value = rounded(Fraction(part, whole)) if whole >= fewest else None
         return cls(numerator=part, denominator=whole, value=value)
-
-
-def rounded(exact: Fraction) -> float:
-    """To the places of all figures."""
-    return float(round(exact, PLACES))
 
 
 def facts_on(

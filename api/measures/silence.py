@@ -70,8 +70,8 @@ class Silence(Model):
 class SilenceAnswer(Model):
     """By source and region that it speaks for; those that have been silent longest come first."""
 
-    model_config = models._example(
-        **{"region": models._SAMBAS, "at": "2024-06-30T10:00:05Z", "from": "2024-06-23", "to": "2024-06-29"},
+    model_config = models.example(
+        **{"region": models.EXAMPLE_REGION, "at": "2024-06-30T10:00:05Z", "from": "2024-06-23", "to": "2024-06-29"},
         states={"activations": 1, "no_activations": 0, "no_news": 0},
         total=1,
         limit=100,
@@ -79,9 +79,9 @@ class SilenceAnswer(Model):
         items=[
             {
                 "source": "dukcapil-61.01",
-                "region": models._SAMBAS,
+                "region": models.EXAMPLE_REGION,
                 "inherited": False,
-                "counted_for": models._SAMBAS,
+                "counted_for": models.EXAMPLE_REGION,
                 "state": "activations",
                 "days": 7,
                 "covered_days": 7,
@@ -97,7 +97,7 @@ class SilenceAnswer(Model):
             }
         ],
         absent=[],
-        data=models._DATA,
+        data=models.EXAMPLE_DATA,
     )
 
     region: RegionName

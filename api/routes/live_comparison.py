@@ -153,7 +153,7 @@ def _people(
 ) -> tuple[contract.People | None, list[models.Absent]]:
     """Active people before the day and at its end."""
     number, day = region.number, asked.as_of
-    active = [answers.active_people(context.database, [number], each) for each in (day - contract.DAY, day)]
+    active = [context.memory.active([number], each) for each in (day - contract.DAY, day)]
     heard = frozenset({number}) if context.sources.at(standing).heard(number) else frozenset[int]()
     found = [coverage.numerator_of(region, asked, Facts(each, heard, reference)) for each in active]
     values = [None if isinstance(each, Missing) else each.value for each in found]
