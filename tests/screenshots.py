@@ -18,8 +18,7 @@ import httpx
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cakupan.settings import Settings
-from tests.conftest import free_port
-from tests.support import Process, command, until
+from tests.support import Process, command, own_system, until
 
 FOLDER = Path(__file__).parent.parent / "docs" / "screenshots"
 WALL, PHONE = (1440, 900), (390, 844)
@@ -61,16 +60,7 @@ def system(*options: str) -> Iterator[Settings]:
 
 
 def _up(folder: Path, options: tuple[str, ...]) -> Iterator[Settings]:
-    settings = Settings(
-        kafka_bootstrap=f"127.0.0.1:{free_port()}",
-        kafka_subscriber_port=0,
-        clickhouse_port=free_port(),
-        api_port=free_port(),
-        worker_metrics_port=0,
-        fanout_metrics_port=0,
-        webhook_metrics_port=0,
-        data_dir=folder / "data",
-    )
+    settings = own_system(folder)
     process = Process(settings, ("up", "--no-verify", *options), folder / "up.log")
     try:
         until("cakupan is up", lambda: "Ctrl-C stops" in process.said, timeout=280, process=process)

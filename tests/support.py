@@ -54,6 +54,20 @@ def own_database(log: KafkaNode, clickhouse: ClickHouseNode, folder: Path, migra
     return settings
 
 
+def own_system(folder: Path) -> Settings:
+    """Settings of a whole system: its folder, and ports that are free."""
+    return Settings(
+        kafka_bootstrap=f"127.0.0.1:{free_port()}",
+        kafka_subscriber_port=0,
+        clickhouse_port=free_port(),
+        api_port=free_port(),
+        worker_metrics_port=0,
+        fanout_metrics_port=0,
+        webhook_metrics_port=0,
+        data_dir=folder / "data",
+    )
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as a process gets them."""
     given = {f"CAKUPAN_{name.upper()}": str(value) for name, value in settings.model_dump().items()}

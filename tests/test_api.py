@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from projections.clickhouse import Database
+from tests.asking import why
 from tests.test_api_world import ACTIVE, OPTIONS, VILLAGES, seed
 
 Json = dict[str, Any]
@@ -28,10 +29,6 @@ def get(client: TestClient, path: str, **query: Any) -> Json:
     assert answer.headers["content-type"] == "application/json"
     found: Json = answer.json()
     return found
-
-
-def why(answer: Json) -> dict[str, str]:
-    return {each["field"]: each["reason"] for each in answer["absent"]}
 
 
 def test_sambas(client: TestClient) -> None:

@@ -22,6 +22,7 @@ from events.catalogue import ACTIVATION
 from events.codec import Event
 from projections import catalogue, integrity, sql
 from projections.clickhouse import Database
+from tests.asking import asked, why
 from tests.test_erasure import holders, subject_of
 from tests.test_projections import DAY_MS, NOON, VILLAGES, event, take_in
 
@@ -45,14 +46,7 @@ def client(database: Database) -> Iterator[TestClient]:
 
 
 def get(client: TestClient, code: str, **query: Any) -> Json:
-    answer = client.get(f"/v1/barriers/{code}", params=query)
-    assert answer.status_code == 200, answer.text
-    found: Json = answer.json()
-    return found
-
-
-def why(answer: Json) -> dict[str, str]:
-    return {each["field"]: each["reason"] for each in answer["absent"]}
+    return asked(client, f"/v1/barriers/{code}", **query)
 
 
 def symbols(name: str) -> list[str]:

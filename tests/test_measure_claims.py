@@ -21,6 +21,7 @@ from cakupan.reference import reference_events
 from events import codec
 from events.catalogue import EVENTS, HERE, REFERENCE, examples
 from projections.clickhouse import Database
+from tests.asking import asked, why
 from tests.conftest import empty
 from tests.test_api_world import OPTIONS, activations, denominator, load, put
 
@@ -77,14 +78,7 @@ def client(database: Database) -> Iterator[TestClient]:
 
 
 def ask(client: TestClient, code: str, status: int = 200, /, **query: Any) -> Json:
-    answer = client.get(f"/v1/claims/{code}", params=query)
-    assert answer.status_code == status, answer.text
-    found: Json = answer.json()
-    return found
-
-
-def why(answer: Json) -> dict[str, str]:
-    return {each["field"]: each["reason"] for each in answer["absent"]}
+    return asked(client, f"/v1/claims/{code}", status, **query)
 
 
 def fits(item: Json) -> list[tuple[str, str | None]]:

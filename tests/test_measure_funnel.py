@@ -22,6 +22,7 @@ from events.jsonform import values_of_version
 from projections import catalogue, integrity, stages
 from projections.clickhouse import Database
 from streams.staging import stage_forever
+from tests.asking import asked, why
 from tests.conftest import empty
 from tests.test_erasure import holders, subject_of
 from tests.test_projections import DAY_MS, NOON, NOW, VILLAGES, event, take_in
@@ -56,14 +57,7 @@ def client(database: Database) -> Iterator[TestClient]:
 
 
 def get(client: TestClient, code: str, **query: Any) -> Json:
-    answer = client.get(f"/v1/funnel/{code}", params=query)
-    assert answer.status_code == 200, answer.text
-    found: Json = answer.json()
-    return found
-
-
-def why(answer: Json) -> dict[str, str]:
-    return {each["field"]: each["reason"] for each in answer["absent"]}
+    return asked(client, f"/v1/funnel/{code}", **query)
 
 
 def stage(database: Database) -> None:

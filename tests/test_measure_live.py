@@ -22,6 +22,7 @@ from projections import activation
 from projections.catalogue import insert, new_run
 from projections.clickhouse import Database
 from projections.migrate import migrate
+from tests.asking import why, within
 from tests.conftest import empty
 from tests.test_api_world import OPTIONS, denominator, happened, report
 
@@ -142,10 +143,6 @@ def world(request: pytest.FixtureRequest, clickhouse: ClickHouseNode) -> World:
         denominator("61.01.01", "population", "2024-12-31", 58_067, "scaled_2018"),
     ]
     return build(database, at, events, *given)
-
-
-def within(code: str, village: str) -> bool:
-    return code == "0" or village == code or village.startswith(code + ".")
 
 
 def recount(world: World, code: str, begin: dt.datetime, end: dt.datetime) -> dict[str, Counter[str]]:
@@ -284,10 +281,6 @@ def test_an_event_that_comes_late_counts_where_it_happened(clean: Database) -> N
     late = happened("Activated", 900, VILLAGES[0], (at - HOUR / 3).astimezone(WIB).replace(tzinfo=None).isoformat())
     load(clean, [late])
     assert world.ask("61.01")["windows"][1]["now"]["total"]["activated"] == 2
-
-
-def why(answer: Json) -> dict[str, str]:
-    return {each["field"]: each["reason"] for each in answer["absent"]}
 
 
 def test_before_the_first_event_there_is_no_data_and_after_it_none_is_zero(clean: Database) -> None:

@@ -18,6 +18,7 @@ from events import catalogue as contracts
 from events import regions
 from events.catalogue import EVENTS
 from projections.clickhouse import Database
+from tests.asking import asked
 from tests.test_api_world import denominator, happened, load, report
 
 WIB = dt.timezone(dt.timedelta(hours=7))
@@ -42,10 +43,7 @@ def client(database: Database) -> Iterator[TestClient]:
 
 
 def get(client: TestClient, code: str, **query: Any) -> Json:
-    answer = client.get(f"/v1/next-visits/{code}", params={"basis": "recorded", **query})
-    assert answer.status_code == 200, answer.text
-    found: Json = answer.json()
-    return found
+    return asked(client, f"/v1/next-visits/{code}", **{"basis": "recorded", **query})
 
 
 def at(day: dt.date, hour: int = 10) -> str:

@@ -21,6 +21,7 @@ from events.catalogue import EVENTS, examples
 from events.regions import children
 from projections.clickhouse import Database
 from projections.measures.outreach_effect import Village, Visit
+from tests.asking import why
 from tests.conftest import empty
 from tests.test_api_world import OPTIONS, happened
 from tests.test_measure_live import load
@@ -223,10 +224,6 @@ def world(database: Database) -> World:
     clock = dt.datetime.combine(TODAY, dt.time(18), WIB)
     options = replace(OPTIONS, clock=lambda: clock, public_level="village")
     return World(TestClient(create_app(database, options)), visits, became)
-
-
-def why(answer: Json) -> dict[str, str]:
-    return {each["field"]: each["reason"] for each in answer["absent"]}
 
 
 @pytest.mark.parametrize("code", ["0", "61", "61.01"])

@@ -20,6 +20,7 @@ from api.measures import pace
 from api.measures.pace import PaceAnswer
 from projections.clickhouse import Database
 from projections.measures.pace import History
+from tests.asking import asked, why
 from tests.conftest import empty
 from tests.test_api_world import NOW, OPTIONS, WIB, denominator, happened, load, report, target
 
@@ -98,14 +99,7 @@ def client(database: Database) -> Iterator[TestClient]:
 
 
 def ask(client: TestClient, code: str = HOME, status: int = 200, /, **query: Any) -> Json:
-    answer = client.get(f"/v1/pace/{code}", params=query)
-    assert answer.status_code == status, answer.text
-    found: Json = answer.json()
-    return found
-
-
-def why(answer: Json) -> dict[str, str]:
-    return {each["field"]: each["reason"] for each in answer["absent"]}
+    return asked(client, f"/v1/pace/{code}", status, **query)
 
 
 def widened(weeks: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.measures.served import ServedAnswer
 from projections.clickhouse import Database
+from tests.asking import asked, why, within
 from tests.conftest import empty
 from tests.test_api_world import NOW, OPTIONS, WIB, happened, load, report
 
@@ -68,14 +69,7 @@ def client(database: Database) -> Iterator[TestClient]:
 
 
 def ask(client: TestClient, code: str, status: int = 200, /, **query: Any) -> Json:
-    answer = client.get(f"/v1/served/{code}", params=query)
-    assert answer.status_code == status, answer.text
-    found: Json = answer.json()
-    return found
-
-
-def within(code: str, place: str) -> bool:
-    return code == "0" or place == code or place.startswith(code + ".")
+    return asked(client, f"/v1/served/{code}", status, **query)
 
 
 def part_of(code: str, place: str) -> str | None:
@@ -166,10 +160,6 @@ def check_share(each: Json, field: str, part: int, whole: int) -> None:
     value = pytest.approx(part / whole, abs=1e-6) if whole else None
     assert each[field] == {"numerator": part, "denominator": whole, "value": value}
     assert (f"{field}.value" in why(each)) == (not whole)
-
-
-def why(each: Json) -> dict[str, str]:
-    return {one["field"]: one["reason"] for one in each["absent"]}
 
 
 def codes(places: Sequence[Json]) -> list[str]:

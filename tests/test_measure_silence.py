@@ -16,6 +16,7 @@ from api.app import create_app
 from api.measures.silence import SilenceAnswer
 from projections import keys
 from projections.clickhouse import Database
+from tests.asking import asked, within
 from tests.conftest import empty
 from tests.test_api_world import NOW, OPTIONS, WIB, happened, load, report
 
@@ -98,14 +99,7 @@ def client(database: Database) -> Iterator[TestClient]:
 
 
 def ask(client: TestClient, code: str, status: int = 200, /, **query: Any) -> Json:
-    answer = client.get(f"/v1/silence/{code}", params=query)
-    assert answer.status_code == status, answer.text
-    found: Json = answer.json()
-    return found
-
-
-def within(code: str, place: str) -> bool:
-    return code == "0" or place == code or place.startswith(code + ".")
+    return asked(client, f"/v1/silence/{code}", status, **query)
 
 
 def recount(code: str, days: int) -> dict[tuple[str, str], Json]:

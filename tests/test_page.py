@@ -23,8 +23,7 @@ from events import identity, jsonform
 from events.catalogue import EVENTS, examples
 from events.codec import Event
 from events.publisher import Publisher
-from tests.conftest import free_port
-from tests.support import Process, command, until
+from tests.support import Process, command, own_system, until
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 REGENCY, VILLAGE = 6101, 6101012001
@@ -56,16 +55,7 @@ def send(settings: Settings, *sent: Event) -> None:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A system that is up; three people are active in Sambas."""
     folder = tmp_path_factory.mktemp("up")
-    made = Settings(
-        kafka_bootstrap=f"127.0.0.1:{free_port()}",
-        kafka_subscriber_port=0,
-        clickhouse_port=free_port(),
-        api_port=free_port(),
-        worker_metrics_port=0,
-        fanout_metrics_port=0,
-        webhook_metrics_port=0,
-        data_dir=folder / "data",
-    )
+    made = own_system(folder)
     process = Process(made, ("up", "--no-scenario", "--no-verify"), folder / "up.log")
     until("cakupan is up", lambda: "Ctrl-C stops" in process.said, timeout=300, process=process)
     send(made, event("DenominatorReleased", region=REGENCY), event("TargetSet", region=REGENCY, valid_to=None))

@@ -22,8 +22,9 @@ from events import regions
 from events.codec import Event
 from projections import answers
 from projections.clickhouse import Database
+from tests.asking import why
 from tests.conftest import empty
-from tests.test_api import get, why
+from tests.test_api import get
 from tests.test_api_world import OPTIONS, VILLAGES, denominator, happened, load, report, target
 from tests.test_projections import DAY_MS, KINDS, event, take_in
 from tests.test_projections import VILLAGES as NUMBERS
