@@ -18,7 +18,8 @@ from api.log_state import LogState
 from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
-from api.rates import rates
+from api.rates import Rates
+from api.recent import Recent
 from api.routes import (
     barriers,
     claims,
@@ -70,13 +71,16 @@ def create_app(
     options = options or ApiOptions()
     metrics = ApiMetrics()
     memory = Memory(database, options.held_bytes)
-    log_state = LogState(database, options.clock, options.share_seconds, memory.follow)
+    recent = Recent(database, options.clock, on=options.held_bytes > 0)
+    log_state = LogState(database, options.clock, options.share_seconds, (memory.follow, recent.follow))
     references = Held(lambda: facts.references(database), REFERENCE, ("denominator", "target"))
     sources = Held(lambda: facts.sources(database), HEARTBEAT, ("source_report",))
 
+    rates = Rates(database, memory, recent, log_state, sources)
+
     def look(region: Region) -> models.RatesAnswer:
         now = options.clock()
-        return rates(database, memory, log_state, sources, region, now, now)
+        return rates.read(region, now, now)
 
     keyring = Keyring(lambda: keys.by_digest(database), options.key_seconds, options.clock)
     hub = Hub(look, options, metrics.listeners.set)
@@ -87,11 +91,11 @@ def create_app(
         description=DESCRIPTION,
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
-        lifespan=tending(memory, log_state) if options.fill else None,
+        lifespan=tending(memory, recent, log_state) if options.fill else None,
     )
     streams = StreamHub(options.stream, StreamMetrics(metrics.registry))
     app.state.context = Context(
-        database, options, kafka_probe, log_state, memory, references, sources, hub, metrics, keyring, streams
+        database, options, kafka_probe, log_state, memory, rates, references, sources, hub, metrics, keyring, streams
     )
     problems.install(app, options.clickhouse_setting)
     answers = (regions, coverage, rates_routes, stream_routes, freshness, integrity, dead_letters, events, health)

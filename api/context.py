@@ -15,6 +15,7 @@ from api.log_state import LogState
 from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
+from api.rates import Rates
 from api.stream.hub import StreamHub
 from projections.clickhouse import Database
 from projections.facts import References, Sources
@@ -29,6 +30,7 @@ class Context:
     kafka_probe: Callable[[], None] | None
     log_state: LogState
     memory: Memory
+    rates: Rates
     references: Held[References]
     sources: Held[Sources]
     hub: Hub

@@ -55,7 +55,7 @@ class LogState:
         database: Database,
         clock: Callable[[], dt.datetime],
         share_seconds: float,
-        follow: Callable[[], None] = lambda: None,
+        follow: Sequence[Callable[[], None]] = (),
     ) -> None:
         """`follow`: what has to be taken in before answers may state a place, called after it was read."""
         self._database = database
@@ -86,7 +86,8 @@ class LogState:
 
     def _look(self) -> Seen:
         place, seen_at = answers.log_place(self._database), time.monotonic()
-        self._follow()
+        for follow in self._follow:
+            follow()
         synthetic = self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken))
         return Seen(place, seen_at, synthetic)
 

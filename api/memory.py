@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 
 from events import regions
 from events.regions import LEVELS
-from projections import answers, lines
+from projections import answers, blocks, lines
 from projections.base import EPOCH
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
 from projections.lines import LAST_DAY, Line
 
+TABLE = "coverage_day"
 MOST_FRESH = 50_000  # rows taken in at a look; for more, all is read anew
 MOST_AT_ONCE = 20  # regions that a question reads into memory; of more it asks the table for the sums
 LOAD_ROWS = 100_000  # read at once while the memory is filled
@@ -119,7 +120,7 @@ class Memory:
         """Whether that went undisturbed by another that dropped all."""
         with self._lock:
             epoch, seen, identity = self._epoch, self._seen, self._identity
-        now = lines.table(self._database, seen)
+        now = blocks.of(self._database, TABLE, seen)
         if now.identity != identity or now.newest < seen or now.fresh > MOST_FRESH:
             return self._drop(now.identity, now.newest, epoch)
         if now.newest == seen:

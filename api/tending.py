@@ -6,22 +6,26 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 import anyio
 from fastapi import FastAPI
 
-from api.log_state import LogState
-from api.memory import Memory
+
+class Tended(Protocol):
+    """What is kept up by a thread of its own."""
+
+    def tend(self, stop: threading.Event) -> None: ...
 
 
-def tending(memory: Memory, log_state: LogState) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def tending(*parts: Tended) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """The lifespan of an app."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = threading.Event()
         # Daemons: a query that hangs must not keep the process alive.
-        threads = [threading.Thread(target=each.tend, args=(stop,), daemon=True) for each in (memory, log_state)]
+        threads = [threading.Thread(target=each.tend, args=(stop,), daemon=True) for each in parts]
         for thread in threads:
             thread.start()
         try:

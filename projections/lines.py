@@ -1,10 +1,4 @@
-"""How many people were active in a region at the end of any day, as lines in memory, and how they follow their table.
-
-The table of counts by region and day tells by itself what was written to it. ClickHouse gives a block its number under
-the same lock under which the block comes to be seen (`MergeTreeSink::commitPart`: `fillNewPartName`, then `commit`), so
-what comes later has a higher number, and a merged part keeps the highest of its parts. Whoever has seen all up to one
-number reads the parts behind it, whoever wrote them. That holds for tables of one server, which ours are.
-"""
+"""How many people were active in a region at the end of any day, as lines in memory, read from their table."""
 
 from __future__ import annotations
 
@@ -72,16 +66,6 @@ class History:
             return []
         sums = np.add.reduceat(self.changes[:until], begins, axis=0).tolist()
         return [Change(starts[place], *counts) for place, counts in zip(used.tolist(), sums, strict=True)]
-
-
-@dataclass(frozen=True)
-class Table:
-    """What the table consists of. `newest`: its highest block; `fresh`: rows of parts that hold blocks not seen yet;
-    `identity`: another one means that rows of before may have changed or gone."""
-
-    newest: int
-    fresh: int
-    identity: tuple[str, int, int, int]
 
 
 class Line:
@@ -186,13 +170,6 @@ def _narrow(numbers: Column, kinds: Sequence[tuple[str, int]]) -> array[int]:
 
 def _wide(numbers: array[int]) -> Column:
     return np.frombuffer(numbers, _WIDTHS[numbers.typecode]).astype(np.int64)
-
-
-def table(database: Database, seen: int) -> Table:
-    """What the table consists of now, for someone who has seen all blocks up to `seen`."""
-    (row,) = database.rows(sql.query("coverage_table"), {"seen": seen})
-    identity = row["folder"], row["oldest"], row["mended"], row["to_mend"]
-    return Table(row["newest"], row["fresh"], identity)
 
 
 def fresh(database: Database, seen: int) -> Fresh:

@@ -544,7 +544,7 @@ def test_what_was_found_a_moment_ago_is_given_while_the_next_look_is_made() -> N
 
 def test_looks_go_on_while_questions_come_and_a_while_longer(clean: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     followed, stop = threading.Semaphore(0), threading.Event()
-    state = LogState(clean, lambda: dt.datetime.now(dt.UTC), 0.05, followed.release)
+    state = LogState(clean, lambda: dt.datetime.now(dt.UTC), 0.05, (lambda: followed.release(),))
     tending = threading.Thread(target=state.tend, args=(stop,))
     tending.start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api import models
 from api.access import CallerOf, RegionInScope, holding
@@ -10,20 +11,20 @@ from api.answering import respond
 from api.context import Ctx
 from api.live import MEDIA_TYPE, LiveResponse
 from api.parameters import NothingQ, RatesQ
-from api.rates import rates
 
 router = APIRouter(tags=["rates"])
 
 
 @router.get("/v1/rates/{code}", response_model=models.RatesAnswer, summary="Events of the last minute, hour and day")
-def once(region: RegionInScope, query: RatesQ, context: Ctx) -> Response:
+async def once(region: RegionInScope, query: RatesQ, context: Ctx) -> Response:
     """Events of the people who live in a region, in total and by channel, by when they happened.
 
     Windows are whole minutes and end with the minute that `at` lies in.
     """
     now = context.options.clock()
-    parts = context.database, context.memory, context.log_state, context.sources
-    return respond(rates(*parts, region, query.at or now, now))
+    at = query.at or now
+    found = context.rates.at_once(region, at, now)
+    return respond(found if found is not None else await run_in_threadpool(context.rates.read, region, at, now))
 
 
 @router.get(
