@@ -84,8 +84,10 @@ def held(region: int, at: int, reached: int, kind: str = "OutreachHeld") -> byte
     base = examples(EVENTS[kind], EVENTS[kind].newest)[0]
     values = values_of_version(EVENTS[kind], EVENTS[kind].newest, base, NOW)
     told = {"OutreachHeld": "reached", "CampaignPublished": "reach"}[kind]
-    when = {"occurred_at": at, "recorded_at": at, "event_id": identity.derived_event_id(at, kind, region)}
-    return codec.encode(kind, {**values, **when, "service_region": region, told: reached})
+    named = identity.derived_event_id(at, kind, region)
+    known = {"occurred_at": at, "recorded_at": at, "event_id": named}
+    activity = {"outreach_id": named} if kind == "OutreachHeld" else {}
+    return codec.encode(kind, {**values, **known, **activity, "service_region": region, told: reached})
 
 
 def put_outreach(database: Database, records: Sequence[bytes]) -> None:

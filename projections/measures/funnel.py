@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from projections import sql
 from projections.answers import villages_of
 from projections.clickhouse import Database
-from projections.measures.within import prefix_of
+from projections.measures.within import reported
 from projections.stages import Stand, stand
 
 __all__ = ["Outreach", "People", "Stand", "known", "outreach", "people", "stand"]
@@ -81,6 +81,5 @@ def known(database: Database, region: int) -> bool:
 
 def outreach(database: Database, region: int, first: dt.date, last: dt.date) -> Outreach:
     """What offices reported of outreach in the region and within it. Raises DatabaseError."""
-    params = {"prefix": prefix_of(region), "first": first, "last": last}
-    (row,) = database.rows(sql.query("funnel_outreach"), params)
+    (row,) = database.rows(sql.query("funnel_outreach"), reported(region, first, last))
     return Outreach(**row)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from projections import sql
 from projections.answers import villages_of
 from projections.clickhouse import Database
-from projections.measures.within import prefix_of
+from projections.measures.within import reported
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An activity that was held. `reported`: activations as its office told them."""
+    """An activity that was held, as recorded last. `reported`: activations as its office told them."""
 
     outreach_id: str
     region: int
@@ -38,12 +38,12 @@ class Village:
 
 def visits(database: Database, region: int, first: dt.date, last: dt.date) -> list[Visit]:
     """What was held in a region and within it. Raises DatabaseError."""
-    return [Visit(**row) for row in database.rows(sql.query("outreach_visits"), _within(region, first, last))]
+    return [Visit(**row) for row in database.rows(sql.query("outreach_visits"), reported(region, first, last))]
 
 
 def on_the_spot(database: Database, region: int, first: dt.date, last: dt.date) -> dict[str, int]:
     """Activations by the activity that they name. Raises DatabaseError."""
-    rows = database.rows(sql.query("outreach_on_the_spot"), _within(region, first, last))
+    rows = database.rows(sql.query("outreach_on_the_spot"), reported(region, first, last))
     return {row["outreach"]: row["activated"] for row in rows}
 
 
@@ -52,7 +52,3 @@ def villages(database: Database, region: int, first: dt.date, last: dt.date) -> 
     low, high = villages_of(region)
     params = {"low": low, "high": high, "first": first, "last": last}
     return [Village(**row) for row in database.rows(sql.query("outreach_villages"), params)]
-
-
-def _within(region: int, first: dt.date, last: dt.date) -> dict[str, object]:
-    return {"prefix": prefix_of(region), "first": first, "last": last}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from projections.answers import LEVEL_DIGITS, VILLAGE_DIGITS, digits, villages_of
 
 
@@ -15,6 +17,11 @@ def ranges_within(region: int) -> dict[str, int]:
         cut = 10 ** (VILLAGE_DIGITS - each)
         found[f"low_{each}"], found[f"high_{each}"] = (low // cut, high // cut) if each > own else (1, 0)
     return found
+
+
+def reported(region: int, first: dt.date, last: dt.date) -> dict[str, object]:
+    """What `queries/parts/reports` asks for: outreach from a region and within it, on days both included."""
+    return {"region": region, "prefix": prefix_of(region), "first": first, "last": last, **ranges_within(region)}
 
 
 def prefix_of(region: int) -> str:

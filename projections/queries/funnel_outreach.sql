@@ -1,10 +1,18 @@
--- What was reported of outreach within a region: people met in what was held, and whom campaigns may have reached.
--- `prefix` is the region's code; empty for the nation. A code within a region begins with the region's.
+-- What was reported of outreach within a region on some days: people met in what was held, and whom campaigns may have
+-- reached. `prefix` is the region's code, with which codes within it begin; empty for the nation.
+WITH
+-- include reports
+,
+-- include visits
+,
+(
+    SELECT (count(), sum(v.reached))
+    FROM visits AS v
+    WHERE startsWith(toString(region), %(prefix)s) AND day BETWEEN %(first)s AND %(last)s
+) AS met
 SELECT
-    countIf(type = 'OutreachHeld') AS held,
-    sumIf(o.reached, type = 'OutreachHeld') AS reached,
+    met.1 AS held,
+    met.2 AS reached,
     countIf(type = 'CampaignPublished') AS campaigns,
-    sumIf(o.reached, type = 'CampaignPublished') AS campaign_reach
-FROM outreach_event AS o FINAL
-WHERE toDate(occurred_at, 'Asia/Jakarta') BETWEEN %(first)s AND %(last)s
-    AND startsWith(toString(service_region), %(prefix)s)
+    sumIf(r.reached, type = 'CampaignPublished') AS campaign_reach
+FROM reports AS r

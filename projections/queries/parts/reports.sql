@@ -1,0 +1,12 @@
+-- Reports of outreach from a region and within it, on some days. The levels within are ranges, see `ranges_within`.
+reports AS
+(
+    SELECT *
+    FROM outreach_event FINAL
+    WHERE (service_region = %(region)s
+            OR service_region BETWEEN %(low_2)s AND %(high_2)s
+            OR service_region BETWEEN %(low_4)s AND %(high_4)s
+            OR service_region BETWEEN %(low_6)s AND %(high_6)s
+            OR service_region BETWEEN %(low_10)s AND %(high_10)s)
+        AND toDate(occurred_at, 'Asia/Jakarta') BETWEEN %(first)s AND %(last)s
+)
