@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
+from api.measures.shared import widening
 from api.models import EXAMPLE_DATA, EXAMPLE_REGION, Absent, Data, Model, RegionName
 from projections.answers import VILLAGE_DIGITS, digits
 from projections.measures.outreach_effect import Village, Visit
@@ -23,9 +24,13 @@ BASELINE_DAYS = 28
 AFTER_DAYS = 14
 WINDOW = AFTER_DAYS + 1  # the day of the visit and those after it
 APART_DAYS = BASELINE_DAYS + AFTER_DAYS  # an earlier visit still works in a baseline that begins within its window
+# Controls are matched by these days before the baseline. Matched by the baseline itself, villages that differ from the
+# visited ones would be taken when chance made them alike, and their return to what is usual would read as an effect.
+MATCHED_DAYS = 28
+PAST_DAYS = BASELINE_DAYS + MATCHED_DAYS
 CONTROLS = 5
 FEWEST_CONTROLS = 3
-FEWEST_VISITS = 10
+FEWEST_VISITS = 20
 DRAWS = 2000
 SEED = 20240630
 LEVEL = 0.95
@@ -107,7 +112,7 @@ def compare(
     today: dt.date,
 ) -> Compared:
     """Each visit against villages of its regency. `held`: everything held around them; `villages`: by regency, their
-    days counted from `begin`, which lies 42 days or more before the first visit, to `end`, 14 days after the last
+    days counted from `begin`, which lies 56 days or more before the first visit, to `end`, 14 days after the last
     one or today."""
     found = Compared()
     days = _days_of_visits(held)
@@ -216,11 +221,12 @@ class _Regency:
         return np.asarray(self.activated[rows, day : day + WINDOW] - baseline)
 
     def nearest(self, row: int, day: int, free: Sequence[int]) -> list[int]:
-        """The rows most like one before a day: by activations of the baseline and people active at its beginning, each
-        as a logarithm, so that twice as many is as far at any size."""
-        baseline = np.log1p(self.activated[:, day - BASELINE_DAYS : day].sum(axis=1))
-        active = np.log1p(np.maximum(self.active[:, day - BASELINE_DAYS], 0))
-        far = np.hypot(baseline - baseline[row], active - active[row])
+        """The rows most like one before the baseline of a day: by activations of the 28 days before it and people
+        active at its beginning, each as a logarithm, so that twice as many is as far at any size."""
+        begin = day - BASELINE_DAYS
+        activated = np.log1p(self.activated[:, begin - MATCHED_DAYS : begin].sum(axis=1))
+        active = np.log1p(np.maximum(self.active[:, begin], 0))
+        far = np.hypot(activated - activated[row], active - active[row])
         return sorted(free, key=lambda each: (far[each], self.codes[each]))[:CONTROLS]
 
 
@@ -242,13 +248,13 @@ def _compare(
     table = tables.get(visit.region // 10**6)
     day = (visit.day - begin).days
     row = table.row.get(visit.region) if table else None
-    if table is None or row is None or table.heard[row] > day - BASELINE_DAYS:
+    if table is None or row is None or table.heard[row] > day - PAST_DAYS:
         return "not_heard_before"
     free = [
         other
         for other, code in enumerate(table.codes)
         if other != row
-        and table.heard[other] <= day - BASELINE_DAYS
+        and table.heard[other] <= day - PAST_DAYS
         and not any(_near(each, visit.day) for each in days.get(code, ()))
     ]
     controls = table.nearest(row, day, free)
@@ -272,12 +278,13 @@ def _days_of_visits(held: Iterable[Visit]) -> dict[int, list[dt.date]]:
 
 
 def _mean(of_visits: Floats, weights: Floats) -> Mean:
-    drawn = weights @ of_visits
+    mean = of_visits.mean()
+    drawn = mean + widening(len(of_visits)) * (weights @ of_visits - mean)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Mean(
         numerator=round(float(of_visits.sum()), 6),
         denominator=len(of_visits),
-        value=round(float(of_visits.mean()), 6),
+        value=round(float(mean), 6),
         low=round(float(low), 6),
         high=round(float(high), 6),
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from api import models
 from api.coverage import Missing, rounded
-from api.measures.shared import ONE_DAY, Share
+from api.measures.shared import ONE_DAY, Share, widening
 from api.models import Absent, Model
 from projections.measures.pace import History
 
@@ -193,9 +193,8 @@ def _test(active: Days, seen: Days, end: int, first: dt.date) -> PastForecast:
 
 def _widened(weeks: Days) -> Days:
     """Weeks as far from their mean as weeks are, of which so few were seen; in thousandths. Shape (weeks, 7)."""
-    count = len(weeks)
     mean = weeks.mean(axis=0)
-    wide = mean + (weeks - mean) * (count / math.sqrt((count - 1) * (count - 3)))
+    wide = mean + (weeks - mean) * widening(len(weeks))
     return np.asarray(np.rint(UNIT * wide), dtype=np.int64)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -28,6 +29,12 @@ class Share(Model):
         """Without a value where the whole is less than `fewest`."""
         value = rounded(Fraction(part, whole)) if whole >= fewest else None
         return cls(numerator=part, denominator=whole, value=value)
+
+
+def widening(count: int) -> float:
+    """How many times as far from their mean what is drawn again from so few (4 or more) has to lie: a bootstrap's
+    variance is (n - 1) / n of the sample's, and that of Student's distribution (n - 1) / (n - 3) of a normal one's."""
+    return count / math.sqrt((count - 1) * (count - 3))
 
 
 def facts_on(

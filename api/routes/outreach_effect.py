@@ -49,7 +49,7 @@ def outreach(region: RegionInScope, query: Annotated[OutreachQuery, Query()], co
     """People who became active in a visited village on the day of the visit and the 14 after it, over its 28 days
     before, less the same of matched villages without a visit; with intervals, by day; and activations per staff hour.
 
-    With fewer than 10 visits that can be compared the verdict is `cannot_tell`; `left_out` says why others were not.
+    With fewer than 20 visits that can be compared the verdict is `cannot_tell`; `left_out` says why others were not.
     """
     today = context.options.today()
     period = Period.of(query.first, query.last, today, usual=PERIOD_DAYS, most=MOST_DAYS)
@@ -75,7 +75,7 @@ def _figures(context: Context, standing: Standing, region: Region, period: Perio
     if not visits:
         heard = context.sources.at(standing).heard(region.number)
         return contract.nothing(contract.NO_VISITS if heard else contract.UNHEARD)
-    begin = low - dt.timedelta(days=contract.APART_DAYS)
+    begin = low - dt.timedelta(days=contract.PAST_DAYS)
     end = min(high + dt.timedelta(days=contract.AFTER_DAYS), today)
     regencies = sorted({each.region // 10**6 for each in visits if digits(each.region) == VILLAGE_DIGITS})
     held = [each for code in regencies for each in questions.visits(context.database, code, begin, end)]
