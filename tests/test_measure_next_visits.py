@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.options import ApiOptions
 from events import catalogue as contracts
-from events import regions
+from events import identity, regions
 from events.catalogue import EVENTS
 from projections.clickhouse import Database
 from tests.asking import asked
@@ -32,8 +32,9 @@ def villages(district: str) -> list[str]:
     return [each.code for each in regions.children()[regions.parse_code(district)]]
 
 
-# The first has counts of its villages and more, the second only its own, the third none at all.
+# The first has counts of its villages and more, the second only its own, the third none: those above may have one.
 COUNTED, SHARED, BARE = "61.01.01", "61.01.08", "61.01.02"
+VILLAGES = [each.code for each in regions.by_number().values() if each.level == "village"]
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +51,13 @@ def at(day: dt.date, hour: int = 10) -> str:
     return dt.datetime.combine(day, dt.time(hour)).isoformat()
 
 
-def held(region: str, day: dt.date, team: int, hours: float, activated: int, minute: int) -> Json:
+def held(region: str, day: dt.date, team: int, hours: float, activated: int, number: int) -> Json:
     example = contracts.examples(EVENTS["OutreachHeld"], EVENTS["OutreachHeld"].newest)[0]
     rest = {name: value for name, value in example.items() if name != "event_id"}
-    when = dt.datetime.combine(day, dt.time(7, minute), WIB).isoformat()
+    when = dt.datetime.combine(day, dt.time(7), WIB).isoformat()
+    named = {"outreach_id": identity.as_text((10**20 + number).to_bytes(16, "big")), "service_region": region}
     staff = {"team_size": team, "hours": hours, "activated": activated}
-    return {**rest, "service_region": region, "occurred_at": when, "recorded_at": when, **staff}
+    return {**rest, **named, "occurred_at": when, "recorded_at": when, **staff}
 
 
 @dataclass
@@ -69,7 +71,7 @@ class World:
     heard: list[str] = field(default_factory=list)
 
     def send(self, database: Database) -> None:
-        sent = [held(*each, minute) for minute, each in enumerate(self.visits)]
+        sent = [held(*each, number) for number, each in enumerate(self.visits)]
         sent += [happened("Activated", n, code, at(day)) for n, (code, day) in enumerate(self.activations, 1)]
         sent += [
             happened("AttemptFailed", 10_000 + n, code, at(day), reason=reason)
@@ -97,6 +99,7 @@ def scenario(seed: int) -> World:
     for code in villages(COUNTED)[:6]:
         world.counts[code] = draw.choice((1, 40, 900, 1500))
     world.counts |= {COUNTED: 12_000, SHARED: 5000}
+    world.counts |= ({}, {"61.01": 500_000, "61": 5_000_000}, {"61": 4_000_000}, {"0": 280_000_000})[seed % 4]
     return world
 
 
@@ -112,13 +115,17 @@ class Oracle:
         self.world = world
 
     def denominator(self, code: str) -> int | None:
-        district = code.rsplit(".", 1)[0]
-        if code in self.world.counts:
-            return self.world.counts[code]
-        if district not in self.world.counts:
+        counts = self.world.counts
+        if code in counts:
+            return counts[code]
+        nearest = next((each for each in reversed(above(code)[1:-1]) if each in counts), None)
+        if nearest is None:
             return None
-        known = [self.world.counts[each] for each in villages(district) if each in self.world.counts]
-        return (self.world.counts[district] - sum(known)) // (len(villages(district)) - len(known))
+        below = [each for each in counts if each.startswith(nearest + ".")]
+        topmost = [each for each in below if not any(each.startswith(other + ".") for other in below)]
+        left = counts[nearest] - sum(counts[each] for each in topmost)
+        inside = [each for each in VILLAGES if each.startswith(nearest + ".")]
+        return left // sum(not any((each + ".").startswith(one + ".") for one in topmost) for each in inside)
 
     def expected(self, code: str) -> float | None:
         found = None
@@ -180,10 +187,9 @@ class Oracle:
 def test_every_village_is_what_a_plain_recount_finds(clean: Database, client: TestClient, seed: int) -> None:
     world = scenario(seed)
     world.send(clean)
-    world_codes = [each.code for each in regions.by_number().values() if each.level == "village"]
     oracle = Oracle(world)
-    for code, limit in (("61.01", 20), ("61.01", 3), (COUNTED, 2), (SHARED, 5), (villages(COUNTED)[7], 1)):
-        inside = [each for each in world_codes if each == code or each.startswith(code + ".")]
+    for code, limit in (("61.01", 20), ("61.01", 3), (COUNTED, 2), (SHARED, 5), (villages(COUNTED)[7], 1), (BARE, 4)):
+        inside = [each for each in VILLAGES if each == code or each.startswith(code + ".")]
         order, kept = oracle.chosen(inside, limit)
         answer = get(client, code, limit=limit)
         assert [each["region"]["code"] for each in answer["visits"]] == order
@@ -240,7 +246,34 @@ def test_few_own_visits_are_drawn_towards_the_level_above(clean: Database, clien
     assert (told[one]["expected_from"], told[other]["expected_from"]) == ("village", "district")
 
 
+def test_a_visit_reported_again_is_one_visit_as_told_last(clean: Database, client: TestClient) -> None:
+    one = villages(COUNTED)[0]
+    World(counts={one: 1000}).send(clean)
+    told = held(one, TODAY, 4, 5.0, 10, 1)
+    late = dt.datetime.combine(TODAY, dt.time(8), WIB).isoformat()
+    load(clean, [told, {**told, "recorded_at": late, "activated": 30}, {**told, "activated": 20}])
+    (visit,) = get(client, one)["visits"]
+    (level,) = [each for each in visit["why"]["levels"] if each["region"]["code"] == one]
+    assert (level["visits"], level["activated"], level["staff_hours"]) == (1, 30, 20.0)
+
+
+def test_a_past_day_is_answered_by_what_had_happened_by_then(clean: Database, client: TestClient) -> None:
+    one = villages(COUNTED)[0]
+    then = TODAY - dt.timedelta(days=400)
+    visits = [(one, then, 2, 5.0, 20), (one, TODAY, 2, 5.0, 90)]
+    activations = [(one, then), (one, TODAY)]
+    World(counts={one: 1000}, visits=visits, activations=activations).send(clean)
+    (told,) = get(client, one, as_of=then)["visits"]
+    assert (told["why"]["active"], told["why"]["last_visit"]) == (1, then.isoformat())
+    assert told["why"]["expected_per_staff_hour"] == 2.0
+    (now,) = get(client, one)["visits"]
+    assert (now["why"]["active"], now["why"]["expected_per_staff_hour"]) == (2, 9.0)
+
+
 def test_what_cannot_be_asked_is_named(client: TestClient) -> None:
+    for day in (TODAY + dt.timedelta(days=1), dt.date(1999, 12, 31)):
+        refused = client.get("/v1/next-visits/61.01", params={"as_of": day.isoformat()})
+        assert (refused.status_code, refused.json()["parameters"][0]["name"]) == (422, "as_of")
     answer = client.get("/v1/next-visits/61.01", params={"limit": 0})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert "limit" in answer.text

@@ -164,6 +164,24 @@ def test_every_route_shows_the_same_number(up: Up) -> None:
         assert points[-1]["active"] == 43336, interval
 
 
+def test_every_village_is_ranked_for_the_next_visits(up: Up) -> None:
+    """Only the regency's people recorded are published: they are shared out to its villages, and each says so."""
+    answer = up.get("/v1/next-visits/61.01", as_of=DAY, limit=195)
+    assert (answer["ranked"], answer["not_ranked"], len(answer["visits"])) == (195, 0, 195)
+    active = {
+        each["region"]["code"]: (each["numerator"] or {"value": 0})["value"]
+        for district in children(up, "61.01")
+        for each in children(up, district["region"]["code"])
+    }
+    for why, code in ((each["why"], each["region"]["code"]) for each in answer["visits"]):
+        assert why["not_yet_active"] == 452_092 // 195 - active[code]
+        assert (why["denominator"]["basis"], why["denominator"]["estimated"]) == ("recorded", True)
+        assert "regency 61.01" in why["denominator"]["method"]
+    assert all(each["why"]["expected_per_staff_hour"] > 0 for each in answer["visits"])
+    scores = [each["score"] for each in answer["visits"]]
+    assert scores == sorted(scores, reverse=True)
+
+
 def test_an_event_in_an_idle_system_shows_at_once(up: Up) -> None:
     before = up.active(VILLAGE), up.active("61.01"), up.active("0")
     done = command(up.settings, "publish", "Activated", f"domicile={VILLAGE}", "--json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ KEPT_SHARE = 0.2
 FEWEST_FAILED = 5
 MOST_CONNECTIVITY = 0.5
 
-NOTHING_HELD = "cannot_tell: no outreach of the last year with staff and hours is known, here or above"
+NOTHING_HELD = "cannot_tell: no outreach of the year up to that day with staff and hours is known, here or above"
 NOBODY_LEFT = "the denominator holds nobody who is not active"
 UNHEARD = "no data: no events and no source reports for this village; nobody is taken to be active"
 NEVER_VISITED = "no visit to this village was ever reported"
@@ -33,7 +33,7 @@ THIN_FAILED = f"cannot_tell: fewer than {FEWEST_FAILED} failed attempts in {FAIL
 
 
 class Level(Model):
-    """Visits of the last year in a region and within it. `expected`: activations per staff hour, its own
+    """Visits of the year up to `as_of` in a region and within it. `expected`: activations per staff hour, its own
     `activated / staff_hours` drawn towards the level above it."""
 
     region: RegionName
@@ -88,7 +88,6 @@ class Known:
 
     region: Region
     active: int | None
-    last_activation: dt.date | None
     denominator: Denominator | str
     failed: Attempts | None
 
@@ -167,8 +166,14 @@ def shrunk(held: Held | None, above: float | None) -> float | None:
     return (held.activated + PRIOR_STAFF_HOURS * above) / (held.staff_hours + PRIOR_STAFF_HOURS)
 
 
-def figures(known: Sequence[Known], held: Mapping[int, Held], limit: int) -> dict[str, Any]:
-    """The fields of an answer that come from what is known of each village."""
+def figures(
+    known: Sequence[Known],
+    held: Mapping[int, Held],
+    limit: int,
+    activated: Callable[[Sequence[int]], Mapping[int, dt.date]],
+) -> dict[str, Any]:
+    """The fields of an answer that come from what is known of each village. `activated`: the last day with an
+    activation of some villages, asked of those shown alone."""
     yields = Yields(held)
     scored: list[Scored] = []
     unranked: list[NotRanked] = []
@@ -180,10 +185,12 @@ def figures(known: Sequence[Known], held: Mapping[int, Held], limit: int) -> dic
             unranked.append(NotRanked(region=RegionName.of(each.region), reason=found))
     ordered = sorted(scored, key=_order)
     by_score = {each.known.region.number for each in ordered[:limit]}
+    chosen = chosen_of(ordered, limit)
+    last = activated([each.known.region.number for each in chosen])
     return {
         "visits": [
-            _visit(rank, each, yields, each.known.region.number not in by_score)
-            for rank, each in enumerate(chosen_of(ordered, limit), 1)
+            _visit(rank, each, yields, last.get(each.known.region.number), each.known.region.number not in by_score)
+            for rank, each in enumerate(chosen, 1)
         ],
         "slots_kept": kept(limit),
         "ranked": len(scored),
@@ -224,7 +231,7 @@ def _scored(known: Known, yields: Yields) -> Scored | str:
     return Scored(known, known.denominator, left, expected, yields.last_visit(known.region.number))
 
 
-def _visit(rank: int, each: Scored, yields: Yields, kept_slot: bool) -> Visit:
+def _visit(rank: int, each: Scored, yields: Yields, last_activation: dt.date | None, kept_slot: bool) -> Visit:
     known = each.known
     levels = yields.levels(known.region.number)
     share = _no_connectivity(known.failed)
@@ -236,13 +243,13 @@ def _visit(rank: int, each: Scored, yields: Yields, kept_slot: bool) -> Visit:
         expected_from=levels[-1].region.level,
         levels=levels,
         last_visit=each.last_visit,
-        last_activation=known.last_activation,
+        last_activation=last_activation,
         no_connectivity=share,
     )
     missing = {
         "why.active": UNHEARD if known.active is None else None,
         "why.last_visit": NEVER_VISITED if each.last_visit is None else None,
-        "why.last_activation": NEVER_ACTIVATED if known.last_activation is None else None,
+        "why.last_activation": NEVER_ACTIVATED if last_activation is None else None,
         "why.no_connectivity.value": THIN_FAILED if share.value is None else None,
     }
     return Visit(
@@ -279,7 +286,7 @@ _EXAMPLE_VISIT: dict[str, Any] = {
             "vintage": "2024-06-30",
             "estimated": True,
             "source": "DKB",
-            "method": "an equal share of the district's",
+            "method": "an equal share of what district 61.01.08 leaves to 8 villages without a count",
         },
         "expected_per_staff_hour": 1.36,
         "expected_from": "district",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -14,24 +12,30 @@ from api import coverage, models
 from api.access import CallerOf, RegionInScope, require
 from api.answering import respond
 from api.context import Context, Ctx
-from api.coverage import Asked, Facts, Missing
+from api.coverage import Asked, Facts
 from api.log_state import Standing
 from api.measures import next_visits as contract
+from api.measures.equal_shares import EqualShares
 from api.measures.next_visits import Known
-from api.parameters import Basis, NoQuery
+from api.measures.shared import heard_of
+from api.parameters import Basis, Day, NoQuery
+from api.problems import BadParameter
 from events import regions
 from events.regions import Region
-from projections.answers import Reference
 from projections.measures import next_visits as questions
 
 router = APIRouter(tags=["measures"])
 
 MOST_VISITS = 1000
+EARLIEST = dt.date(2000, 1, 1)  # long before IKD; the tables can hold a year before it
 
 
 class NextVisitsQuery(NoQuery):
-    """How many, and not yet active of whom."""
+    """How many, and not yet active when, and of whom."""
 
+    as_of: Day | None = Field(
+        None, description="Seen from which day in western Indonesia; today if left out.", examples=["2024-06-30"]
+    )
     limit: int = Field(20, ge=1, le=MOST_VISITS, description="Most villages to give.", examples=[20])
     basis: Basis | None = Field(
         None,
@@ -50,17 +54,24 @@ def next_visits(
     Villages that can't be ranked, say for want of a denominator, are counted and named with the reason.
     """
     require(context, who, region, "village")
-    standing = context.log_state.read()
     today = context.options.today()
-    villages = _villages(region)
-    asked, reference = _asked(context, standing, region, villages, today, query.basis)
-    known = _known(context, standing, region, villages, asked, reference)
-    held = questions.held(context.database, region.number, today - dt.timedelta(days=contract.YIELD_DAYS - 1), today)
+    as_of = query.as_of or today
+    if not EARLIEST <= as_of <= today:
+        raise BadParameter(as_of="lies in the future" if as_of > today else f"lies before {EARLIEST}: there was no IKD")
+    standing = context.log_state.read()
+    asked = _asked(context, standing, region, Asked(as_of, today, query.basis, estimate=True))
+    since = as_of - dt.timedelta(days=contract.YIELD_DAYS - 1)
+    held = questions.held(context.database, region.number, since, as_of)
     answer = {
         "region": models.RegionName.of(region),
-        "as_of": today,
+        "as_of": as_of,
         "basis": asked.basis,
-        **contract.figures(known, held, query.limit),
+        **contract.figures(
+            _known(context, standing, region, asked),
+            held,
+            query.limit,
+            lambda villages: questions.activated(context.database, villages, as_of),
+        ),
         "absent": standing.absent,
         "data": standing.data,
     }
@@ -73,81 +84,25 @@ def _villages(region: Region) -> list[Region]:
     return [each for below in regions.children().get(region.number, []) for each in _villages(below)]
 
 
-def _asked(
-    context: Context,
-    standing: Standing,
-    region: Region,
-    villages: Sequence[Region],
-    today: dt.date,
-    basis: Basis | None,
-) -> tuple[Asked, Reference]:
-    districts = {each.parent for each in villages if each.parent is not None}
-    codes = {*regions.ancestors_of(region.number), *districts}
-    codes |= {each.number for district in districts for each in regions.children()[district]}
-    reference = context.references.at(standing).on(codes, today)
-    asked = Asked(today, today, basis, estimate=True)
-    return coverage.on_one_basis(region, asked, Facts({}, frozenset(), reference)), reference
+def _asked(context: Context, standing: Standing, region: Region, asked: Asked) -> Asked:
+    """The question on one basis for all villages."""
+    reference = context.references.at(standing).on(regions.ancestors_of(region.number), asked.as_of)
+    return coverage.on_one_basis(region, asked, Facts({}, frozenset(), reference))
 
 
-def _known(
-    context: Context,
-    standing: Standing,
-    region: Region,
-    villages: Sequence[Region],
-    asked: Asked,
-    reference: Reference,
-) -> list[Known]:
-    today = asked.today
-    active = questions.active(context.database, region.number, today)
-    first = today - dt.timedelta(days=contract.FAILED_DAYS - 1)
-    failed = questions.failed(context.database, region.number, first, today)
-    sources = context.sources.at(standing)
-    divided = _denominators(villages, asked, reference)
-    found = []
-    for each in villages:
-        named = active.get(each.number)
-        heard = 0 if sources.heard(each.number) else None
-        found.append(
-            Known(
-                region=each,
-                active=named.active if named else heard,
-                last_activation=named.last_activation if named else None,
-                denominator=divided[each.number],
-                failed=failed.get(each.number),
-            )
+def _known(context: Context, standing: Standing, region: Region, asked: Asked) -> list[Known]:
+    villages = _villages(region)
+    active = context.memory.active([each.number for each in villages], asked.as_of)
+    first = asked.as_of - dt.timedelta(days=contract.FAILED_DAYS - 1)
+    failed = questions.failed(context.database, region.number, first, asked.as_of)
+    heard = heard_of(context, standing, [each for each in villages if each.number not in active])
+    shares = EqualShares(context.references.at(standing), asked)
+    return [
+        Known(
+            region=each,
+            active=active.get(each.number, 0 if each.number in heard else None),
+            denominator=shares.of(each),
+            failed=failed.get(each.number),
         )
-    return found
-
-
-def _denominators(
-    villages: Sequence[Region], asked: Asked, reference: Reference
-) -> dict[int, models.Denominator | str]:
-    """A village's own; else an equal share of what its district's leaves to those without one, as an estimate."""
-    basis = asked.basis or coverage.DEFAULT_BASIS
-    found: dict[int, models.Denominator | str] = {}
-    lacking: dict[int, list[Region]] = defaultdict(list)
-    for each in villages:
-        own = coverage.denominator_of(each, basis, asked, reference)
-        if isinstance(own, Missing):
-            lacking[each.parent or regions.NATION].append(each)
-            found[each.number] = f"{own.reason}, nor for its district"
-        else:
-            found[each.number] = own
-    return found | {
-        each.number: share
-        for district, without in lacking.items()
-        if (share := _share(regions.region(district), asked, basis, reference)) is not None
-        for each in without
-    }
-
-
-def _share(district: Region, asked: Asked, basis: Basis, reference: Reference) -> models.Denominator | None:
-    whole = coverage.denominator_of(district, basis, asked, reference)
-    if isinstance(whole, Missing):
-        return None
-    siblings = regions.children()[district.number]
-    own = [coverage.denominator_of(each, basis, asked, reference) for each in siblings]
-    published = [each.value for each in own if not isinstance(each, Missing)]
-    value = (whole.value - sum(published)) // (len(siblings) - len(published))
-    method = f"an equal share of what district {district.code} leaves to its villages without a count"
-    return whole.model_copy(update={"value": value, "estimated": True, "method": method})
+        for each in villages
+    ]

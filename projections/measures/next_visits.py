@@ -1,8 +1,9 @@
-"""What the next visits are chosen by: who is active in each village, what visits yielded, and why attempts failed."""
+"""What the next visits are chosen by: what visits yielded, why attempts failed, and when somebody was activated."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from events import regions
@@ -10,15 +11,6 @@ from projections import sql
 from projections.answers import villages_of
 from projections.clickhouse import Database
 from projections.measures.within import prefix_of
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """Active people of a village that events have named, and the last day with an activation."""
-
-    village: int
-    active: int
-    last_activation: dt.date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +33,28 @@ class Attempts:
     no_connectivity: int
 
 
-def active(database: Database, region: int, today: dt.date) -> dict[int, Active]:
-    """By village, of the region and within it. Raises DatabaseError."""
-    low, high = villages_of(region)
-    rows = database.rows(sql.query("next_visits_villages"), {"low": low, "high": high, "today": today})
-    return {row["village"]: Active(**row) for row in rows}
+def activated(database: Database, villages: Sequence[int], last: dt.date) -> dict[int, dt.date]:
+    """The last day up to `last` with an activation; villages without one are left out. Raises DatabaseError."""
+    if not villages:
+        return {}
+    rows = database.rows(sql.query("next_visits_activated"), {"villages": tuple(villages), "last": last})
+    return {row["village"]: row["last"] for row in rows}
 
 
-def held(database: Database, region: int, first: dt.date, today: dt.date) -> dict[int, Held]:
+def held(database: Database, region: int, first: dt.date, last: dt.date) -> dict[int, Held]:
     """By region: those within it, the region itself and those above. Yield since `first`. Raises DatabaseError."""
     params = {
         "above": tuple(regions.ancestors_of(region)),
         "prefix": prefix_of(region),
         "first": first,
-        "today": today,
+        "last": last,
     }
     return {row["place"]: Held(**row) for row in database.rows(sql.query("next_visits_held"), params)}
 
 
-def failed(database: Database, region: int, first: dt.date, today: dt.date) -> dict[int, Attempts]:
+def failed(database: Database, region: int, first: dt.date, last: dt.date) -> dict[int, Attempts]:
     """By village, those from `first` on. Raises DatabaseError."""
     low, high = villages_of(region)
-    params = {"low": low, "high": high, "first": first, "today": today}
+    params = {"low": low, "high": high, "first": first, "last": last}
     rows = database.rows(sql.query("next_visits_failures"), params)
     return {row["village"]: Attempts(**row) for row in rows}

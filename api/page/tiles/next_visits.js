@@ -16,8 +16,9 @@ export const nextVisits = {
   shows: (page) => page.region.level !== "village",
   asks: (page) => page.region.code === NATION,
   load(page) {
-    const basis = page.state.basis ? `&basis=${page.state.basis}` : "";
-    return get(`/v1/next-visits/${page.region.code}?limit=${ASKED}${basis}`, page.signal);
+    const query = new URLSearchParams({ limit: ASKED });
+    for (const name of ["as_of", "basis"]) if (page.state[name]) query.set(name, page.state[name]);
+    return get(`/v1/next-visits/${page.region.code}?${query}`, page.signal);
   },
   draw(body, answer, page, tile) {
     const { t, format } = page;
