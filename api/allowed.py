@@ -23,7 +23,7 @@ ALLOWED = {
     "interval": "day, week or month",
     "from": "a day such as 2024-01-01, not after `to`",
     "to": "a day such as 2024-06-30, not before `from`",
-    "topics": "activation, outreach, coverage, or several separated by commas",
+    "topics": "activation, outreach, coverage, alert, or several separated by commas",
     "region": "a code of the register such as 61, 61.01, 61.01.01 or 61.01.01.2001; 0 is the nation",
     "type": "names of event types of these topics, separated by commas, such as CoverageChanged",
     "since": "a time with its zone, not in the future, such as 2024-06-01T00:00:00Z",

@@ -22,6 +22,7 @@ PLACES: dict[str, str] = {
     "target": "region, valid_from",
     "figure": "region, reported_on",
     "source_report": "region, toDate(occurred_at, 'Asia/Jakarta')",
+    "alert_event": "region, toDate(occurred_at, 'Asia/Jakarta')",
     "dead_letter_decision": "topic, partition, offset",
     "dead_letter": "topic, partition, offset",
 }

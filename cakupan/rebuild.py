@@ -44,6 +44,7 @@ PROJECTIONS: dict[str, tuple[str, ...]] = {
     "reference": ("denominator", "target", "figure"),
     "heartbeat": ("source_report",),
     "dead-letters": ("dead_letter_decision", "dead_letter"),
+    "alerts": ("alert_event",),
 }
 
 BATCH_RECORDS = 20_000

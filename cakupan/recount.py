@@ -33,6 +33,7 @@ READ_TOPICS = (
     catalogue.OUTREACH,
     catalogue.REFERENCE,
     catalogue.HEARTBEAT,
+    catalogue.ALERT,
 )
 
 

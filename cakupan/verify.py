@@ -168,6 +168,7 @@ def _on(name: str) -> Callable[[Mapping[str, Any]], dt.date]:
 
 _ACTIVATION = tuple(n for n, e in catalogue.EVENTS.items() if e.topic == catalogue.ACTIVATION)
 _OUTREACH = tuple(n for n, e in catalogue.EVENTS.items() if e.topic == catalogue.OUTREACH)
+_ALERT = tuple(n for n, e in catalogue.EVENTS.items() if e.topic == catalogue.ALERT)
 
 # The columns of a row's text, in the order of the SQL beside it.
 COPIES = (
@@ -183,6 +184,9 @@ COPIES = (
          ("event_id", "recorded_at", "source", "basis", "ratio", "valid_to", "origin")),
     Copy("figure", "verify_figure", ("FigureReported",), "region", _on("reported_on"),
          ("event_id", "recorded_at", "source", "printed", "claim", "basis", "origin")),
+    Copy("alert_event", "verify_alert", _ALERT, "region", _at,
+         ("event_id", "type", "occurred_at", "recorded_at", "source", "alert_id", "kind", "subject", "since",
+          "measured", "threshold", "reason", "acknowledged_by")),
 )  # fmt: skip
 
 # What a column holds where the type lacks the field, or it is null.
@@ -198,6 +202,8 @@ _EMPTY = {
     "reached": 0,
     "registered": 0,
     "activated": 0,
+    "measured": 0.0,
+    "threshold": 0.0,
 }
 
 

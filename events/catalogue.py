@@ -25,9 +25,10 @@ HEARTBEAT = "ikd.heartbeat.v1"
 DEAD_LETTER = "ikd.dead-letter.v1"
 COVERAGE = "ikd.coverage.v1"
 RECEIPT = "ikd.receipt.v1"
+ALERT = "ikd.alert.v1"
 
-# What Cakupan itself writes: nobody else sends it, and the worker counts nothing of the last two.
-OURS = frozenset({DEAD_LETTER, COVERAGE, RECEIPT})
+# What Cakupan itself writes: nobody else sends it, and the worker counts nothing of COVERAGE and RECEIPT.
+OURS = frozenset({DEAD_LETTER, COVERAGE, RECEIPT, ALERT})
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ TOPICS: dict[str, Topic] = {
         Topic(DEAD_LETTER, 1, "topic", "Records that could not be taken in, and what was decided about them.", KEEP),
         Topic(COVERAGE, 1, "region", "A region's answer, whenever it changed. The last one stays.", LATEST),
         Topic(RECEIPT, 1, "topic, region, hour", "Signed counts of what a topic held: docs/receipts.md.", LATEST),
+        Topic(ALERT, 1, "region", "What is wrong: raised, acknowledged, cleared.", KEEP),
     )
 }
 
@@ -139,6 +141,9 @@ EVENTS: dict[str, EventType] = {
         _one("RecordRefused", DEAD_LETTER, 501),
         _one("RefusalSettled", DEAD_LETTER, 502),
         _one("CoverageChanged", COVERAGE, 601),
+        _one("AlertRaised", ALERT, 701),
+        _one("AlertAcknowledged", ALERT, 702),
+        _one("AlertCleared", ALERT, 703),
     )
 }
 

@@ -1,6 +1,6 @@
 """The log as others follow it without Kafka: feeds by public names, places in them, events as CloudEvents.
 
-Feed       what a topic is called outside: activation, outreach, coverage
+Feed       what a topic is called outside: activation, outreach, coverage, alert
 Place      a feed and a partition
 Positions  by place, the next offset wanted; written down, it is the id of an event in a stream, and all that it takes
            to go on exactly behind that event
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from events import codec, jsonform, outline, regions, rules
-from events.catalogue import ACTIVATION, BY_SCHEMA_ID, COVERAGE, EVENTS, OUTREACH, schema
+from events.catalogue import ACTIVATION, ALERT, BY_SCHEMA_ID, COVERAGE, EVENTS, OUTREACH, schema
 from events.errors import ContractError
 from events.outline import Flags, Longs
 from events.regions import LEVELS, Level
@@ -24,9 +24,15 @@ from events.regions import LEVELS, Level
 Place = tuple[str, int]  # feed, partition
 Positions = Mapping[Place, int]
 
-FEEDS: Final[dict[str, str]] = {"activation": ACTIVATION, "outreach": OUTREACH, "coverage": COVERAGE}
+FEEDS: Final[dict[str, str]] = {
+    "activation": ACTIVATION,
+    "outreach": OUTREACH,
+    "coverage": COVERAGE,
+    "alert": ALERT,
+}
 BY_TOPIC: Final[dict[str, str]] = {topic: feed for feed, topic in FEEDS.items()}
-COVERAGE_FEED: Final = "coverage"  # holds no person: the only one with a public part
+COVERAGE_FEED: Final = "coverage"
+PUBLIC_FEEDS: Final = frozenset({COVERAGE_FEED, "alert"})  # hold no person: those with a public part
 
 TYPES: Final[dict[str, str]] = {each.name: BY_TOPIC[each.topic] for each in EVENTS.values() if each.topic in BY_TOPIC}
 
@@ -71,7 +77,7 @@ class Filter:
     regions   by feed that is wanted: the region that an event must be about, or lie in
     types     names of event types; empty: all
     scope     the region that everything may be seen of; None: nothing but what is public
-    public    the finest level of `coverage` that everybody may see
+    public    the finest level of PUBLIC_FEEDS that everybody may see
     """
 
     regions: tuple[tuple[str, int], ...]
@@ -96,7 +102,7 @@ class Filter:
             return False
         if self.scope == regions.NATION:
             return True
-        if record.place[0] == COVERAGE_FEED and _is_public(record.regions[0], self.public):
+        if record.place[0] in PUBLIC_FEEDS and _is_public(record.regions[0], self.public):
             return True
         return self.scope is not None and any(self.scope in regions.ancestors_of(each) for each in record.regions)
 

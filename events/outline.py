@@ -1,6 +1,6 @@
 """What every event begins with, read by other code than the codec's, so that a check of it may rest on this.
 
-Every type begins with event_id, occurred_at, recorded_at, source, service_region; in three topics the region that an
+Every type begins with event_id, occurred_at, recorded_at, source, service_region; in some topics the region that an
 event is about follows. Numbers of variable length are walked for all records at once.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from events.catalogue import ACTIVATION, COVERAGE, HEARTBEAT, OUTREACH, REFERENCE
+from events.catalogue import ACTIVATION, ALERT, COVERAGE, HEARTBEAT, OUTREACH, REFERENCE
 
 HEADER_BYTES = 5
 ID_BYTES = 16
@@ -37,6 +37,7 @@ _ABOUT: dict[str, tuple[bool | None, bool]] = {
     REFERENCE: (True, True),
     HEARTBEAT: (None, False),
     COVERAGE: (True, False),
+    ALERT: (True, False),
 }
 
 

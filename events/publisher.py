@@ -38,6 +38,7 @@ _KEY_FIELD = {
     catalogue.HEARTBEAT: "source",
     catalogue.DEAD_LETTER: "topic",
     catalogue.COVERAGE: "region",
+    catalogue.ALERT: "region",
 }
 
 

@@ -50,18 +50,21 @@ NUMBERS: dict[str, tuple[float, float, str]] = {
     "value": (1, 1_000_000_000, "must be 1 to 1,000,000,000 people"),
     "ratio": (0.000001, 1, "must be above 0 and at most 1"),
     "events_sent": (0, 10**15, "must be 0 or more"),
+    "measured": (0, 10**15, "must be 0 or more"),
+    "threshold": (0, 10**15, "must be 0 or more"),
     "planned_for": _DAYS,
     "vintage": _DAYS,
     "valid_from": _DAYS,
     "valid_to": _DAYS,
     "reported_on": _DAYS,
     "complete_until": _TIMES,
+    "since": _TIMES,
 }
 TIMES = ("occurred_at", "recorded_at")
 REGIONS = ("service_region", "region")
 # An origin is a citation: an address of a web page may hold a long number. The 16-digit rule still holds.
-TEXTS = ("source", "place", "origin", "method", "printed", "reason")
-REQUIRED_TEXTS = ("source", "place", "origin", "printed")
+TEXTS = ("source", "place", "origin", "method", "printed", "reason", "subject", "acknowledged_by")
+REQUIRED_TEXTS = ("source", "place", "origin", "printed", "acknowledged_by")
 
 
 def looks_like_nik(text: str) -> bool:

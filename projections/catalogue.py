@@ -6,7 +6,7 @@ import secrets
 import time
 
 from events import catalogue as events
-from projections import activation, dead_letters, erasure, heartbeat, outreach, reference
+from projections import activation, alerts, dead_letters, erasure, heartbeat, outreach, reference
 from projections.base import Frames, Table
 from projections.clickhouse import Database
 
@@ -16,6 +16,7 @@ PROJECTIONS: dict[str, tuple[Table, ...]] = {
     events.REFERENCE: (reference.DENOMINATORS_IN, reference.TARGETS_IN, reference.FIGURES_IN),
     events.HEARTBEAT: (heartbeat.REPORTS_IN,),
     events.DEAD_LETTER: (dead_letters.LETTERS_IN, dead_letters.DECISIONS_IN),
+    events.ALERT: (alerts.EVENTS_IN,),
 }
 
 # The topics whose inserts are followed by a recompute.

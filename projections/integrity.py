@@ -27,6 +27,7 @@ HELD: dict[str, tuple[str, ...]] = {
     events.OUTREACH: ("outreach_event",),
     events.REFERENCE: ("reference",),
     events.HEARTBEAT: ("source_report",),
+    events.ALERT: ("alert_event",),
 }
 
 TOPICS = tuple(HELD)
@@ -43,6 +44,7 @@ COPIES: dict[str, tuple[str, ...]] = {
     events.OUTREACH: ("outreach_event",),
     events.REFERENCE: ("denominator", "target", "figure"),
     events.HEARTBEAT: ("source_report",),
+    events.ALERT: ("alert_event",),
 }
 
 # What was computed from events that a run touched, in the order in which it goes.

@@ -10,19 +10,34 @@ from hypothesis import strategies as st
 
 from cakupan.scenario import encoded, nation
 from events import codec, jsonform, outline
-from events.catalogue import ACTIVATION, COVERAGE, EVENTS, HEARTBEAT, OUTREACH, REFERENCE, EventType, Version, examples
+from events.catalogue import (
+    ACTIVATION,
+    ALERT,
+    COVERAGE,
+    EVENTS,
+    HEARTBEAT,
+    OUTREACH,
+    REFERENCE,
+    EventType,
+    Version,
+    examples,
+)
 from events.codec import Values
 
 NOW = 1_719_700_000_000
 DAY_MS = 86_400_000
 WIB_MS = 7 * 3_600_000
-TOPICS = (ACTIVATION, OUTREACH, REFERENCE, HEARTBEAT, COVERAGE)
+TOPICS = (ACTIVATION, OUTREACH, REFERENCE, HEARTBEAT, COVERAGE, ALERT)
 VERSIONS = [(event, version) for event in EVENTS.values() if event.topic in TOPICS for version in event.versions]
 
 
 def expected(event: EventType, values: Values) -> tuple[bytes, int, int]:
     """Id, region, day: by fastavro's values."""
-    named = {ACTIVATION: "domicile", OUTREACH: "service_region", REFERENCE: "region", COVERAGE: "region"}
+    named = {
+        ACTIVATION: "domicile",
+        OUTREACH: "service_region",
+        **dict.fromkeys((REFERENCE, COVERAGE, ALERT), "region"),
+    }
     region = named.get(event.topic)
     at = values["recorded_at"] if event.topic == REFERENCE else values["occurred_at"]
     return values["event_id"], values[region] if region else 0, (at + WIB_MS) // DAY_MS

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events import codec, identity
-from events.catalogue import ACTIVATION, EVENTS, HEARTBEAT, OUTREACH, REFERENCE, examples
+from events.catalogue import ACTIVATION, ALERT, EVENTS, HEARTBEAT, OUTREACH, REFERENCE, examples
 from events.codec import Event
 from events.jsonform import values_of_version
 from projections import activation, catalogue, sql
@@ -200,7 +200,7 @@ def test_what_a_crashed_run_left_is_dropped(clean: Database) -> None:
     assert [row["run"] for row in clean.rows("SELECT run FROM touched_person")] == [young]
 
 
-@pytest.mark.parametrize("topic", [ACTIVATION, OUTREACH, REFERENCE, HEARTBEAT])
+@pytest.mark.parametrize("topic", [ACTIVATION, OUTREACH, REFERENCE, HEARTBEAT, ALERT])
 def test_every_example_is_written_with_every_column(clean: Database, topic: str) -> None:
     raws = [
         codec.encode(each.name, values_of_version(each, version, given_, NOW), version)

@@ -15,7 +15,7 @@ from api.problems import BadParameter
 from api.stream import errors
 from events import regions
 from events.errors import UnknownRegion
-from events.feed import COVERAGE_FEED, FEEDS, TYPES, Filter
+from events.feed import COVERAGE_FEED, FEEDS, PUBLIC_FEEDS, TYPES, Filter
 
 NEEDS_KEY = "the topics activation and outreach need a key: their events are about people and teams"
 
@@ -37,13 +37,13 @@ class StreamQuery(BaseModel):
 
     topics: Annotated[str, _among(FEEDS)] = Field(
         COVERAGE_FEED,
-        description="Topics, separated by commas: activation, outreach, coverage.",
-        examples=["coverage", "activation,coverage"],
+        description=f"Topics, separated by commas: {', '.join(FEEDS)}.",
+        examples=["coverage", "activation,coverage", "alert"],
     )
     region: str | None = Field(
         None,
         description="Only events about this region or one within; someone who moves is about two regions."
-        " Left out: all that the key's scope holds, and of coverage all that is public.",
+        " Left out: all that the key's scope holds, and of coverage and alert all that is public.",
         examples=["61.01"],
     )
     type: Annotated[str, _among(TYPES)] | None = Field(
@@ -69,7 +69,7 @@ def wanted(context: Context, who: Caller, query: StreamQuery, now: dt.datetime) 
     if alien := sorted(name for name in types if TYPES[name] not in feeds):
         raise BadParameter(type=f"{', '.join(alien)}: of another topic than those asked for")
     region = None if query.region is None else _region(query.region)
-    of_people = [feed for feed in feeds if feed != COVERAGE_FEED]
+    of_people = [feed for feed in feeds if feed not in PUBLIC_FEEDS]
     if of_people and who.region is None:
         raise counted(context, Refused(401, "no_key", NEEDS_KEY))
     if region is not None:
@@ -93,7 +93,7 @@ def _require(context: Context, who: Caller, region: int, level: regions.Level, p
 
 
 def _start_region(feed: str, region: int | None, who: Caller) -> int:
-    """Without a region asked for: of people what the scope holds, of coverage all; what may be seen is told apart."""
+    """Without a region asked for: of people what the scope holds, of the others all; what may be seen is told apart."""
     if region is not None:
         return region
-    return regions.NATION if feed == COVERAGE_FEED or who.region is None else who.region
+    return regions.NATION if feed in PUBLIC_FEEDS or who.region is None else who.region

@@ -15,7 +15,7 @@ from cakupan import wiring
 from cakupan.report import EXIT_WRONG, emit_json, out, say
 from cakupan.settings import Settings, read_settings
 from events import regions
-from events.feed import COVERAGE_FEED
+from events.feed import COVERAGE_FEED, FEEDS
 from projections.webhooks import ACTIVE, Standing, Webhook
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def group() -> None:
 def add(
     url: str = typer.Argument(..., metavar="URL", help="Where to: https, and no private network."),
     name: str = typer.Option(..., "--name", metavar="NAME", help="What it is called: letters, digits and hyphens."),
-    topics: str = typer.Option(COVERAGE_FEED, "--topics", metavar="TOPICS", help="activation, outreach, coverage."),
+    topics: str = typer.Option(COVERAGE_FEED, "--topics", metavar="TOPICS", help=f"{', '.join(FEEDS)}."),
     region: str = typer.Option("0", "--region", metavar="CODE", help="Events about this region and all within."),
     type_: str = typer.Option("", "--type", metavar="TYPES", help="Only events of these types, by commas."),
     json_: bool = JSON,
