@@ -19,7 +19,7 @@ def utc_now() -> dt.datetime:
 class ApiOptions:
     """Settings of one app. Times in seconds. `clock` gives an aware time."""
 
-    share_seconds: float = 0.1  # that a look at how far the answers have come is shared for
+    share_seconds: float = 0.05  # that a look at how far the answers have come is shared for
     held_bytes: int = 1 << 30  # of counts by region and day in memory, at most; 0: none
     fill: bool = False  # read all of them as soon as the app runs, not only what is asked for
     poll_seconds: float = 0.25  # between two looks at the numbers of a live stream
