@@ -7,6 +7,7 @@ import sys
 import typer
 
 from cakupan.commands import (
+    alerts,
     audit,
     dead_letters,
     doctor,
@@ -55,6 +56,7 @@ app.command("import")(importing.import_file)
 app.command("publish")(publish.publish)
 app.command("verify")(verify.verify)
 app.command("audit")(audit.audit)
+app.command("alerts")(alerts.alerts)
 app.command("fanout")(fanout.fanout)
 app.add_typer(receipts.app, name="receipts")
 app.command("repair")(repair.repair)

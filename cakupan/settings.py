@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     dead_letter_ratio: float = Field(0.5, gt=0, le=1, description="Share of refused records that stops the worker.")
     dead_letter_window: int = Field(1000, ge=1, description="Records over which that share is taken, at least.")
     audit_share: float = Field(0.03, gt=0, le=1, description="Share of the time the auditor takes at most, under load.")
+    alerts_look_seconds: float = Field(60, gt=0, description="Pause between two looks at what could be wrong.")
     fanout_group: str = Field("cakupan-fanout", description="Consumer group under which the fan-out keeps its place.")
     fanout_metrics_port: int = Field(8002, ge=0, le=65535, description="Port of the fan-out's metrics; 0: none.")
     fanout_look_seconds: float = Field(30, gt=0, description="How often the fan-out looks for new provinces' topics.")

@@ -1,4 +1,7 @@
-"""The embedded stack: Kafka, ClickHouse, worker, API, auditor, fan-out: child processes of one command, on loopback."""
+"""The embedded stack: Kafka, ClickHouse, worker, API, auditor, fan-out, alerts: child processes of one command.
+
+All on loopback.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,7 @@ class Stack:
     api: Child | None = None
     auditor: Child | None = None
     fanout: Child | None = None
+    alerts: Child | None = None
     webhooks: Child | None = None
 
     def __post_init__(self) -> None:
@@ -88,6 +92,7 @@ class Stack:
         self.wait_api()
         self.start_auditor()
         self.start_fanout()
+        self.start_alerts()
 
     def _wait_for_log(self) -> None:
         self.kafka.wait_ready()
@@ -119,6 +124,9 @@ class Stack:
 
     def start_fanout(self) -> None:
         self.fanout = self._spawn("fanout")
+
+    def start_alerts(self) -> None:
+        self.alerts = self._spawn("alerts")
 
     def start_webhooks(self) -> None:
         self.webhooks = self._spawn("webhooks")
@@ -158,6 +166,7 @@ class Stack:
             (self.api, self.start_api),
             (self.auditor, self.start_auditor),
             (self.fanout, self.start_fanout),
+            (self.alerts, self.start_alerts),
             (self.webhooks, self.start_webhooks),
         ):
             if child is None or child.running:
@@ -180,7 +189,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, readers first. Never raises."""
-        readers = ((self.webhooks, 10.0), (self.fanout, 5.0), (self.auditor, 5.0), (self.api, 5.0), (self.worker, 12.0))
+        beside = ((self.webhooks, 10.0), (self.alerts, 5.0), (self.fanout, 5.0), (self.auditor, 5.0))
+        readers = (*beside, (self.api, 5.0), (self.worker, 12.0))
         for part, grace in (*readers, (self.kafka, 20.0), (self.clickhouse, 15.0)):
             if part is not None:
                 with contextlib.suppress(Exception):

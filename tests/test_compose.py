@@ -43,7 +43,7 @@ def test_the_file_keeps_the_compose_schema() -> None:
 
 
 def test_every_part_is_there(services: dict[str, Any]) -> None:
-    assert services.keys() >= {"kafka", "clickhouse", "registry", "worker", "api"}
+    assert services.keys() >= {"kafka", "clickhouse", "registry", "worker", "api", "audit", "alerts", "fanout"}
 
 
 def test_the_broker_has_the_embedded_settings(services: dict[str, Any]) -> None:

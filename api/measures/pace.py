@@ -151,6 +151,11 @@ def forecast(active: int, gap: int, weeks: Days, asked: Asked) -> Forecast:
     return Forecast(at_pace, between, on_deadline, chance)
 
 
+def chance(active: int, gap: int, weeks: Days, asked: Asked) -> Share | Missing:
+    """Of the runs of `forecast`, those that meet the target by the deadline: at a fifth of what all of it costs."""
+    return _on_deadline(active, gap, _widened(weeks), _draw(weeks, MOST_DAYS // WEEK), asked)[1]
+
+
 def backtest(history: History, weeks: int) -> Backtest | Missing:
     """Forecasts from past days, 28 days apart, each from what lay before it."""
     changes = history.changes

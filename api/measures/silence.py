@@ -113,10 +113,9 @@ class SilenceAnswer(Model):
     data: models.Data
 
 
-def last_complete(said: Said) -> dt.date:
-    """The last day in western Indonesia of which the source has sent everything: a time within a day leaves it open."""
-    at = dt.datetime.fromtimestamp((said.complete_ms) / 1000, WIB)
-    return at.date() - ONE_DAY
+def last_complete(complete_ms: int) -> dt.date:
+    """The last day in western Indonesia of which a source has sent everything: a time within a day leaves it open."""
+    return dt.datetime.fromtimestamp(complete_ms / 1000, WIB).date() - ONE_DAY
 
 
 def counted_for(region: Region, said: Said) -> int:
@@ -127,7 +126,7 @@ def counted_for(region: Region, said: Said) -> int:
 def silence(region: Region, said: Said, activated: Mapping[dt.date, int], window: Window) -> Silence:
     """`activated`: activations by day of `counted_for`, from the first day of the window or that after the last one
     completed, whichever is earlier."""
-    completed = last_complete(said)
+    completed = last_complete(said.complete_ms)
     covered = max((min(completed, window.last) - window.first).days + 1, 0)
     found = sum(n for day, n in activated.items() if window.first <= day <= min(completed, window.last))
     reported = _utc(said.reported_ms)

@@ -80,7 +80,7 @@ def _may_see(context: Context, who: Caller, said: Said) -> bool:
 
 def _silences(context: Context, region: Region, said: Sequence[Said], window: measure.Window) -> list[measure.Silence]:
     earliest = window.last - dt.timedelta(days=LOOK_BACK_DAYS)
-    open_since = [max(measure.last_complete(each) + ONE_DAY, earliest) for each in said]
+    open_since = [max(measure.last_complete(each.complete_ms) + ONE_DAY, earliest) for each in said]
     codes = sorted({measure.counted_for(region, each) for each in said})
     first = min([window.first, *open_since])
     activated = read.activations(context.database, codes, first, window.now.astimezone(WIB).date())

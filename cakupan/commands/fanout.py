@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
-import os
 import signal
 import threading
-from pathlib import Path
 
 from prometheus_client import start_http_server
 
 from cakupan import wiring
 from cakupan.settings import Settings, read_settings
+from cakupan.standing_back import stand_back
 
-# On a busy machine the worker goes first.
-NICENESS = 10
 GC_THRESHOLD = 1_000_000
 JOIN_SECONDS = 2.0  # cut short, both begin again from what their topics hold
-AUTOGROUP = Path("/proc/self/autogroup")
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +29,7 @@ def fanout() -> None:
     Example: `cakupan fanout`
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    _stand_back()
+    stand_back()
     _watch(read_settings())
 
 
@@ -69,11 +64,3 @@ def _watch(settings: Settings) -> None:
         ended.set()
         for thread in beside:
             thread.join(JOIN_SECONDS)
-
-
-def _stand_back() -> None:
-    """Leave a busy machine to others. Where each session has a share of its own, niceness counts for the session."""
-    os.nice(NICENESS)
-    with contextlib.suppress(OSError):
-        if os.getsid(0) == os.getpid():
-            AUTOGROUP.write_text(str(NICENESS))

@@ -23,7 +23,7 @@ said AS
     GROUP BY region, source
     SETTINGS optimize_aggregation_in_order = 1
 ),
-arrayFilter(each -> each > 0, arrayDifference(arraySort(times))) AS lengths
+-- include gaps
 SELECT
     source,
     region,

@@ -1,0 +1,1 @@
+"""What is wrong, watched: found by kind, raised and cleared with hysteresis, told on ikd.alert.v1."""

@@ -1,0 +1,1 @@
+arrayFilter(each -> each > 0, arrayDifference(arraySort(times))) AS lengths
