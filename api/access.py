@@ -35,6 +35,12 @@ PLURALS: dict[Level, str] = {
 }
 
 
+ONLY_ACTIVE = (
+    "Without one, of people is told how many were active at the end of a day, as known now: other counts could be taken"
+    " from one another until single people show"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. `region`: the scope of the key, 0 is the nation; None: no key. `connections`: open streams, at most."""
@@ -116,8 +122,22 @@ def require(context: Context, who: Caller, region: Region, level: Level) -> None
     raise counted(context, _refusal(who, public))
 
 
+def has_public_view(context: Context, who: Caller, region: Region) -> bool:
+    """Whether `who` is told of a region what everybody is told: see `api.public`."""
+    return not context.public.everything and not who.may_see(region.number)
+
+
+def require_scope(context: Context, who: Caller, region: Region) -> None:
+    """Raises Refused where `who` has the public view, which does not hold what is asked for."""
+    if has_public_view(context, who, region):
+        raise counted(context, _refused(who, ONLY_ACTIVE))
+
+
 def _refusal(who: Caller, public: Level) -> Refused:
-    opened = f"Without a key, figures are given down to {PLURALS[public]}"
+    return _refused(who, f"Without a key, figures are given down to {PLURALS[public]}")
+
+
+def _refused(who: Caller, opened: str) -> Refused:
     if who.region is None:
         return Refused(401, "no_key", f"this needs a key whose scope holds the region. {opened}")
     return Refused(403, "scope", f"{scope_of(who.region)}. {opened}")
@@ -135,17 +155,33 @@ def counted(context: Context, refused: Refused) -> Refused:
     return refused
 
 
-async def _in_scope(region: RegionInPath, who: CallerOf, context: Ctx) -> Region:
+async def _told(region: RegionInPath, who: CallerOf, context: Ctx) -> Region:
     require(context, who, region, region.level)
     return region
 
 
-async def _below_in_scope(region: RegionInPath, who: CallerOf, context: Ctx) -> Region:
+async def _below_told(region: RegionInPath, who: CallerOf, context: Ctx) -> Region:
     require(context, who, region, LEVELS[min(LEVELS.index(region.level) + 1, len(LEVELS) - 1)])
     return region
 
 
-# The region in the path, where the caller may see it; and where the caller may see those directly below it.
+# The region in the path, where the caller may see it, and where the caller may see those directly below it: for routes
+# that keep to the public view.
+ToldRegion = Annotated[Region, Depends(_told)]
+ToldBelow = Annotated[Region, Depends(_below_told)]
+
+
+async def _in_scope(region: ToldRegion, who: CallerOf, context: Ctx) -> Region:
+    require_scope(context, who, region)
+    return region
+
+
+async def _below_in_scope(region: ToldBelow, who: CallerOf, context: Ctx) -> Region:
+    require_scope(context, who, region)
+    return region
+
+
+# The same for all others: who has the public view is refused.
 RegionInScope = Annotated[Region, Depends(_in_scope)]
 BelowInScope = Annotated[Region, Depends(_below_in_scope)]
 

@@ -18,6 +18,7 @@ from api.log_state import LogState
 from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
+from api.public import PublicView
 from api.rates import Rates
 from api.recent import Recent
 from api.routes import (
@@ -95,7 +96,19 @@ def create_app(
     )
     streams = StreamHub(options.stream, StreamMetrics(metrics.registry))
     app.state.context = Context(
-        database, options, kafka_probe, log_state, memory, rates, references, sources, hub, metrics, keyring, streams
+        database=database,
+        options=options,
+        kafka_probe=kafka_probe,
+        log_state=log_state,
+        memory=memory,
+        rates=rates,
+        references=references,
+        sources=sources,
+        hub=hub,
+        metrics=metrics,
+        keyring=keyring,
+        streams=streams,
+        public=PublicView(memory, options.public_smallest),
     )
     problems.install(app, options.clickhouse_setting)
     answers = (regions, coverage, rates_routes, stream_routes, freshness, integrity, dead_letters, events, health)

@@ -15,6 +15,7 @@ from api.log_state import LogState
 from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
+from api.public import PublicView
 from api.rates import Rates
 from api.stream.hub import StreamHub
 from projections.clickhouse import Database
@@ -37,6 +38,7 @@ class Context:
     metrics: ApiMetrics
     keyring: Keyring
     streams: StreamHub
+    public: PublicView
 
 
 async def _context(request: Request) -> Context:

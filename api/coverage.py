@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -63,11 +63,14 @@ class Asked:
 @dataclass(frozen=True)
 class Facts:
     """What was read: active people by region (those that events named), regions that sources speak for (of the others),
-    reference."""
+    reference. To who has no key for them, counts are rounded down to a multiple of `step`, and some are `withheld`, by
+    region with the reason."""
 
     active: Mapping[int, int]
     heard: Set[int]
     reference: Reference
+    withheld: Mapping[int, str] = field(default_factory=dict)
+    step: int = 1
 
 
 def figures(region: Region, asked: Asked, facts: Facts) -> models.Figures:
@@ -99,6 +102,7 @@ def figures(region: Region, asked: Asked, facts: Facts) -> models.Figures:
         target=_given(target),
         attainment=_given(attainment),
         missing=_given(missing),
+        suppressed=region.number in facts.withheld,
         absent=[models.Absent(field=k, reason=v.reason) for k, v in given.items() if isinstance(v, Missing)],
     )
 
@@ -129,9 +133,15 @@ def _all_missing(region: Region, asked: Asked, reason: str) -> models.Figures:
 
 def numerator_of(region: Region, asked: Asked, facts: Facts) -> models.Numerator | Missing:
     """People, 0 only where events name the region or a source speaks for it, one above it or one within it."""
+    if region.number in facts.withheld:
+        return Missing(facts.withheld[region.number])
     if region.number in facts.active:
-        return models.Numerator(value=facts.active[region.number])
+        return models.Numerator(value=facts.active[region.number], definition=_definition(facts.step))
     return models.Numerator(value=0) if region.number in facts.heard else Missing(UNHEARD + asked.then)
+
+
+def _definition(step: int) -> str:
+    return models.NUMERATOR if step == 1 else f"{models.NUMERATOR}; rounded down to a multiple of {step}"
 
 
 def target_of(region: Region, asked: Asked, reference: Reference) -> models.Target | Missing:

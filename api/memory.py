@@ -249,6 +249,11 @@ class Memory:
                 if self.fill(stop):
                     pause = TEND_SECONDS
 
+    @property
+    def version(self) -> object:
+        """Another one where counts may have changed since; None: nothing is held, so nobody can tell."""
+        return (self._epoch, self._seen) if self._most_bytes else None
+
     def sizes(self) -> Mapping[str, int]:
         """Regions held, and the bytes that they take."""
         with self._lock:

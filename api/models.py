@@ -160,7 +160,8 @@ class Figures(Model):
     `coverage` is numerator / denominator on the basis asked for. `attainment` is numerator / (target x denominator) and
     `missing` the target in people, rounded up, less the numerator, both always on the target's own basis. Ratios are
     rounded to six places and never clamped; `missing` may be negative. `known_at`: only what was recorded by then is in
-    it; null: all that is known by now.
+    it; null: all that is known by now. `suppressed`: the number of people is withheld, since it is small or would tell
+    one that is.
     """
 
     region: RegionName
@@ -285,16 +286,17 @@ class CoverageChildren(Model):
 
 class Point(Model):
     """A period, both days included. `active` is at its end; the rest happened in it and adds up:
-    active_change = activated - deactivated + moved_in - moved_out."""
+    active_change = activated - deactivated + moved_in - moved_out. What is withheld from who has no key for
+    the region is null."""
 
     start: dt.date
     end: dt.date
-    active: int
-    active_change: int
-    activated: int
-    deactivated: int
-    moved_in: int
-    moved_out: int
+    active: int | None
+    active_change: int | None
+    activated: int | None
+    deactivated: int | None
+    moved_in: int | None
+    moved_out: int | None
 
 
 class SeriesAnswer(Model):
@@ -398,13 +400,13 @@ class PartitionPlace(Model):
 
 class SourcePlace(Model):
     """A source's last report. `silence_seconds`: since then. It has sent everything that happened until
-    `complete_until`."""
+    `complete_until`. `events_sent` is null where it is withheld."""
 
     source: str
     regions: list[str]
     reported_at: dt.datetime
     complete_until: dt.datetime
-    events_sent: int
+    events_sent: int | None
     silence_seconds: float
 
 

@@ -27,6 +27,7 @@ class ApiOptions:
     stale_after_seconds: float = 30.0  # without a word from the worker before ready turns false
     live_listeners: int = 1000  # open live streams, at most
     public_level: Level = "village"  # the finest level that needs no key
+    public_smallest: int = 1  # fewer people than this are not told of without a key; 1: all is told
     key_seconds: float = 2.0  # that keys are held in memory for: one that was removed may be taken for so long
     anonymous_connections: int = 4  # open streams of one address without a key, at most
     stream: StreamOptions = field(default_factory=StreamOptions)

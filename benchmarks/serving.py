@@ -68,6 +68,7 @@ def settings_in(folder: Path) -> Settings:
         clickhouse_port=free_port(),
         api_port=free_port(),
         public_level="village",  # what is asked for without a key
+        public_smallest=1,
         worker_metrics_port=free_port(),
         data_dir=folder,
     )

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     )
     api_memory_mb: int = Field(1024, ge=0, le=1 << 20, description="Of the API's counts in memory, MiB; 0: none held.")
     public_level: Level = Field("regency", description="The finest level whose figures need no key.")
+    public_smallest: int = Field(
+        5, ge=1, le=1000, description="Fewer people than this are not told of without a key; 1: all is told."
+    )
     api_url: str = Field("", description="Where tools ask the API; empty: http on api_host and api_port.")
     worker_metrics_port: int = Field(8001, ge=0, le=65535, description="Port of the worker's own metrics; 0: none.")
     worker_group: str = Field("cakupan-worker", description="Consumer group of the worker.")

@@ -77,13 +77,13 @@ class Filter:
     regions   by feed that is wanted: the region that an event must be about, or lie in
     types     names of event types; empty: all
     scope     the region that everything may be seen of; None: nothing but what is public
-    public    the finest level of PUBLIC_FEEDS that everybody may see
+    public    the finest level of PUBLIC_FEEDS that everybody may see; None: of nothing
     """
 
     regions: tuple[tuple[str, int], ...]
     types: frozenset[str] = frozenset()
     scope: int | None = None
-    public: Level = "nation"
+    public: Level | None = "nation"
 
     @property
     def feeds(self) -> tuple[str, ...]:
@@ -107,8 +107,8 @@ class Filter:
         return self.scope is not None and any(self.scope in regions.ancestors_of(each) for each in record.regions)
 
 
-def _is_public(region: int, public: Level) -> bool:
-    return LEVELS.index(regions.level_of(region)) <= LEVELS.index(public)
+def _is_public(region: int, public: Level | None) -> bool:
+    return public is not None and LEVELS.index(regions.level_of(region)) <= LEVELS.index(public)
 
 
 def read(message: Any) -> Record | None:

@@ -105,5 +105,15 @@ def children() -> dict[int, list[Region]]:
 
 
 @functools.cache
+def _numbers_below() -> dict[int, tuple[int, ...]]:
+    return {code: tuple(each.number for each in below) for code, below in children().items()}
+
+
+def numbers_below(code: int) -> tuple[int, ...]:
+    """Codes of the direct children of a region, in order."""
+    return _numbers_below().get(code, ())
+
+
+@functools.cache
 def village_numbers() -> frozenset[int]:
     return frozenset(number for number, each in by_number().items() if each.level == "village")

@@ -64,6 +64,7 @@ def own_system(folder: Path) -> Settings:
         worker_metrics_port=0,
         fanout_metrics_port=0,
         webhook_metrics_port=0,
+        public_smallest=1,
         data_dir=folder / "data",
     )
 

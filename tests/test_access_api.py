@@ -127,7 +127,7 @@ def test_the_document_says_how_and_where(api: Api) -> None:
         operation = document["paths"][route.replace("{}", "{code}")]["get"]
         assert operation["security"] == [{}, {"bearer": []}, {"apiKey": []}]
         assert {"401", "403"} <= operation["responses"].keys()
-    assert "security" not in document["paths"]["/v1/freshness"]["get"]
+    assert "security" not in document["paths"]["/v1/regions/{code}"]["get"]
 
 
 # Refusals

@@ -100,6 +100,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         fanout_metrics_port=free_port(),
         webhook_metrics_port=free_port(),
         fanout_look_seconds=0.5,
+        public_smallest=1,
         data_dir=folder / "data",
     )
     process = Process(made, ("up", "--no-scenario", "--no-verify"), folder / "up.log")

@@ -23,7 +23,8 @@ from events import identity, jsonform
 from events.catalogue import EVENTS, examples
 from events.codec import Event
 from events.publisher import Publisher
-from tests.support import Process, command, own_system, until
+from tests.conftest import free_port
+from tests.support import Process, command, own_system, running, until
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 REGENCY, VILLAGE = 6101, 6101012001
@@ -212,6 +213,41 @@ def test_small_regions_ask_for_a_key(settings: Settings, page: Page) -> None:
     assert key not in page.url
     page.get_by_role("button", name="Lepas kunci").click()
     expect(page.locator(".headline")).to_contain_text("memerlukan kunci API", timeout=LONG)
+
+
+def test_the_public_view_withholds_and_says_so(settings: Settings, browser: Browser, tmp_path: Path) -> None:
+    """Another API over the same tables, as a public one is."""
+    public = settings.model_copy(update={"public_smallest": 1000, "api_port": free_port()})
+    with running(public, "serve", log=tmp_path / "public.log") as process:
+        until("it answers", lambda: is_up(public), process=process)
+        tab = browser.new_page(base_url=public.api_address)
+        tab.set_default_timeout(LONG)
+        tab.goto("/?region=61.01")
+        settled(tab)
+        shows(tab, "coverage", "Disembunyikan: kurang dari 1000 orang, atau akan membuka jumlah sekecil itu")
+        assert not re.search(r"[0-9]", tab.locator(".figure.coverage .value").inner_text().replace("1000", ""))
+        expect(tab.locator("#connection")).to_have_text("Tidak langsung", timeout=LONG)
+        expect(tab.locator(".rates")).to_contain_text("memerlukan kunci API")
+        tab.goto("/?region=61&basis=population")
+        settled(tab)
+        row = tab.locator(".ranking tbody tr", has_text="Kabupaten Sambas")
+        expect(row).to_contain_text("Disembunyikan")
+        expect(tab.locator(".ranking tbody tr", has_text="Kabupaten Landak")).to_contain_text("Tidak ada data")
+        tab.goto("/?basis=population")
+        settled(tab)
+        expect(tab.locator(".map .dotted")).to_have_count(1)
+        expect(tab.locator(".map .hatched").first).to_be_visible()
+        with tab.expect_download() as lines:
+            tab.locator(".ranking").get_by_role("button", name=re.compile("sebagai NDJSON")).click()
+        kalbar = next(each for each in lines.value.path().read_text().splitlines() if '"code":"61"' in each)
+        assert json.loads(kalbar)["numerator"] is None
+        tab.close()
+
+
+def is_up(settings: Settings) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{settings.api_address}/health/live").is_success
+    return False
 
 
 def test_downloads_hold_what_is_shown(settings: Settings, page: Page) -> None:

@@ -24,7 +24,7 @@ def answers(client: httpx.Client) -> bool:
 
 def test_no_more_live_streams_than_the_setting_allows(database: Database, tmp_path: Path) -> None:
     port = int(database.address.rpartition(":")[2])
-    settings = Settings(_env_file=None, clickhouse_port=port, api_port=free_port(), live_listeners=1)
+    settings = Settings(_env_file=None, clickhouse_port=port, api_port=free_port(), live_listeners=1, public_smallest=1)
     live = "/v1/rates/61.01/live"
     with running(settings, "serve", log=tmp_path / "api.log") as process, wiring.api_client(settings) as client:
         until("it answers", lambda: answers(client), process=process)

@@ -338,6 +338,7 @@ def a_system(folder: Path) -> Settings:
         clickhouse_port=free_port(),
         api_port=free_port(),
         worker_metrics_port=0,
+        public_smallest=1,
         data_dir=folder / "data",
     )
 

@@ -170,10 +170,13 @@ function keyForm(problem, page) {
   );
 }
 
-// "No data" and why: never an empty place, never 0.
+// "No data" and "withheld" are different things, and neither is an empty place or 0.
+export const nothing = (each) => (each?.suppressed ? "withheld" : "no_data");
+
+// The same with why.
 export function noData(answer, fields, page) {
   const found = answer.absent.find((each) => fields.includes(each.field));
-  return h("span", { class: "none" }, page.t("no_data"), found ? `: ${page.t.reason(found.reason, page.format.day)}` : "");
+  return h("span", { class: "none" }, page.t(nothing(answer)), found ? `: ${page.t.reason(found.reason, page.format.day)}` : "");
 }
 
 // A share with both its parts; where it can't be told, the parts and why.

@@ -1,5 +1,6 @@
 // Server-sent events over fetch: an EventSource can send no key and does not show the signs of life between events.
-// Calls on.event(name, data), on.beat() at each sign of life, on.state("live" | "reconnecting" | "offline", problem?).
+// Calls on.event(name, data), on.beat() at each sign of life, and
+// on.state("live" | "reconnecting" | "offline" | "not_live", problem?); not_live: it takes a key, and is not asked again.
 
 import { headers, problemOf } from "./api.js";
 
@@ -43,8 +44,8 @@ export function listen(path, on) {
       }
       if (ended) return;
       failures += 1;
+      if (problem?.needsKey) return on.state("not_live", problem);
       on.state(navigator.onLine && failures <= OFFLINE_AFTER ? "reconnecting" : "offline", problem);
-      if (problem?.needsKey) return;
       await pause(Math.min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE));
     }
   }

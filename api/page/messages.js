@@ -28,6 +28,7 @@ export const MESSAGES = {
   live: ["Langsung", "Live"],
   reconnecting: ["Menyambung ulang", "Reconnecting"],
   offline: ["Terputus", "Offline"],
+  not_live: ["Tidak langsung", "Not live"],
   connecting: ["Menyambung", "Connecting"],
   data_at: ["Data per {at}", "Data as of {at}"],
   age: ["umur {age}", "{age} old"],
@@ -56,6 +57,8 @@ export const MESSAGES = {
   beyond: ["Melebihi target", "Beyond the target"],
   people: ["orang", "people"],
   no_data: ["Tidak ada data", "No data"],
+  withheld: ["Disembunyikan", "Withheld"],
+  rounded: ["Tanpa kunci, jumlah orang dibulatkan ke bawah ke kelipatan {n}", "Without a key, numbers of people are rounded down to a multiple of {n}"],
   map: ["38 provinsi", "38 provinces"],
   map_what: ["Susunan kira-kira menurut letak; warna per seperlima provinsi menurut cakupan", "Roughly where they lie; coloured by fifths of coverage"],
   ranking: ["Wilayah di bawahnya", "Regions below"],
@@ -288,7 +291,7 @@ export const MESSAGES = {
   unreachable: ["API tidak dapat dihubungi", "The API can't be reached"],
   unreachable_detail: ["Periksa jaringan. Halaman mencoba lagi begitu tersambung.", "Check the network. The page tries again as soon as it is back."],
   key_needed: ["Angka ini memerlukan kunci API", "These figures need an API key"],
-  key_why: ["Wilayah kecil hanya dibuka dengan kunci yang cakupannya memuat wilayah ini. Kunci disimpan sampai tab ini ditutup.", "Small regions are open only to a key whose scope holds them. The key is kept until this tab is closed."],
+  key_why: ["Hanya dibuka dengan kunci yang cakupannya memuat wilayah ini. Kunci disimpan sampai tab ini ditutup.", "Open only to a key whose scope holds this region. The key is kept until this tab is closed."],
   key: ["Kunci API", "API key"],
   key_use: ["Pakai kunci", "Use key"],
   key_forget: ["Lepas kunci", "Forget key"],
@@ -308,6 +311,7 @@ const REASONS = [
   [/^no denominator published for this level on basis (\w+)$/, (m, name) => `belum ada penyebut ${name(m[1])} untuk wilayah ini`],
   [/^no target holds on (\S+) for this region or one above it$/, (m, _, day) => `tidak ada target yang berlaku pada ${day(m[1])} untuk wilayah ini atau di atasnya`],
   [/^on the target's basis, (\w+): (.*)$/, (m, name, day) => `dengan penyebut target, ${name(m[1])}: ${reasonIn(m[2], name, day)}`],
+  [/^withheld: fewer than (\d+) people, or it would tell of so few$/, (m) => `kurang dari ${m[1]} orang, atau akan membuka jumlah sekecil itu`],
   [/^as_of is in the future$/, () => "tanggalnya belum tiba"],
   [/^no worker has reported yet$/, () => "belum ada data dari pekerja"],
   [/^not verified yet$/, () => "belum diverifikasi"],
@@ -344,6 +348,7 @@ const REASONS = [
 ];
 const ENGLISH = [
   [/^cannot_tell: (.*)$/, (m) => `can't be told: ${m[1]}`],
+  [/^withheld: (.*)$/, (m) => m[1]],
   [/^only an estimate exists; ask for it with estimate=true$/, () => "only an estimate exists; tick \u201ctake estimates\u201d"],
   [/^on the target's basis, (\w+): (.*)$/, (m, name, day) => `on the target's denominator, ${name(m[1])}: ${reasonIn(m[2], name, day, ENGLISH)}`],
 ];

@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from api import coverage as contract
 from api import models, series
 from api import restatement as restated
-from api.access import BelowInScope, RegionInScope
+from api.access import Caller, CallerOf, RegionInScope, ToldBelow, ToldRegion, has_public_view, require_scope
 from api.allowed import MAX_POINTS
 from api.answering import respond
 from api.clocks import KnownAt, day_of, last_ms
@@ -32,8 +32,9 @@ from api.parameters import (
     Sort,
 )
 from api.problems import BadParameter
+from api.public import Told, withheld_for
 from events import regions
-from events.regions import Region
+from events.regions import NATION, Region
 from projections import answers
 from projections.answers import Reference
 from projections.lines import History
@@ -42,20 +43,23 @@ FEW_POINTS = 400  # of a series, that take about 2 ms
 
 # What changed in a region, from memory or from what was known; None where the table is to be asked.
 Days = History | None
+Extent = tuple[dt.date, dt.date] | None
 
 router = APIRouter(tags=["coverage"])
 
 
 @router.get("/v1/coverage/{code}", response_model=models.CoverageAnswer, summary="How far IKD has reached in a region")
-async def coverage(region: RegionInScope, query: KnownQ, context: Ctx) -> Response:
+async def coverage(region: ToldRegion, query: KnownQ, context: Ctx, who: CallerOf) -> Response:
     """Active people, what they are divided by, coverage, the target and how far it is met, at the end of a day.
 
     A figure that can't be given honestly is null and named in `absent` with its reason; it is never 0. With `known_at`,
     what would have been reported then: events, denominators and targets that were recorded by then, and no others.
+    Without a key for the region, counts are rounded down, and small ones withheld.
     """
     asked = _asked(query, context, query.known_at)
-    found = _at_once(context, asked, [region])
-    standing, facts = found if found is not None else await run_in_threadpool(_read, context, asked, region)
+    public = _is_public(context, who, region, asked)
+    found = _at_once(context, asked, [region], public)
+    standing, facts = found if found is not None else await run_in_threadpool(_read, context, asked, region, public)
     figures = contract.figures(region, asked, facts)
     absent = figures.absent + standing.absent
     return respond(models.CoverageAnswer(**{**dict(figures), "absent": absent}, data=standing.data))
@@ -66,16 +70,18 @@ async def coverage(region: RegionInScope, query: KnownQ, context: Ctx) -> Respon
     response_model=models.CoverageChildren,
     summary="Coverage of the regions directly below, ranked",
 )
-async def children(region: BelowInScope, query: ChildrenQ, context: Ctx) -> Response:
+async def children(region: ToldBelow, query: ChildrenQ, context: Ctx, who: CallerOf) -> Response:
     """All on one basis, so that they compare: the one asked for, else that of the target of the region itself.
 
     What is absent comes last, whatever the order. A village has no children. With `known_at`, the ranking that would
-    have been reported then.
+    have been reported then. Without a key for the region, it is that of the rounded counts.
     """
     below = regions.children().get(region.number, [])
     asked = _asked(query, context, query.known_at)
-    found = _at_once(context, asked, [region, *below])
-    standing, facts = found if found is not None else await run_in_threadpool(_read_below, context, asked, region)
+    public = _is_public(context, who, region, asked)
+    found = _at_once(context, asked, [region, *below], public)
+    read = found if found is not None else await run_in_threadpool(_read_below, context, asked, region, public)
+    standing, facts = read
     asked = contract.on_one_basis(region, asked, facts)
     order = query.order or ("asc" if query.sort == "name" else "desc")
     ranked = rank([contract.figures(each, asked, facts) for each in below], query.sort, order)
@@ -100,31 +106,45 @@ async def children(region: BelowInScope, query: ChildrenQ, context: Ctx) -> Resp
 
 
 @router.get("/v1/coverage/{code}/series", response_model=models.SeriesAnswer, summary="Coverage counts over time")
-async def over_time(region: RegionInScope, query: SeriesQ, context: Ctx) -> Response:
+async def over_time(region: ToldRegion, query: SeriesQ, context: Ctx, who: CallerOf) -> Response:
     """Active people at the end of every period and what changed in it; every period is there, changes or not.
 
-    With `known_at`, the series that would have been reported then, up to that day.
+    With `known_at`, the series that would have been reported then, up to that day. Without a key for the region,
+    only how many were active, rounded down.
     """
     if query.first and query.last and query.first > query.last:
         raise BadParameter(**{"from": "lies after `to`"})
     asked = _asked_until(context, query.known_at)
-    found = _days_at_once(context, asked, region)
+    public = _is_public(context, who, region, asked)
+    found = None if public else _days_at_once(context, asked, region)
     if found is not None and _few(query, asked):
-        return _series(context, query, asked, region, *found)
-    return await run_in_threadpool(_series_waiting, context, query, asked, region)
+        return respond(_series(context, query, asked, region, *found))
+    return await run_in_threadpool(_series_waiting, context, query, asked, region, public)
 
 
-def _series_waiting(context: Context, query: SeriesQuery, asked: Asked, region: Region) -> Response:
+def _series_waiting(context: Context, query: SeriesQuery, asked: Asked, region: Region, public: bool) -> Response:
     standing = context.log_state.read()
-    return _series(context, query, asked, region, standing, _days(context, region, asked))
+    days = _days(context, region, asked)
+    if not public:
+        return respond(_series(context, query, asked, region, standing, days))
+    # When the first and the last of a region came would be told: without days asked for, they are the nation's.
+    around = _extent(context, regions.region(NATION), context.memory.history(NATION))
+    return respond(context.public.series(_series(context, query, asked, region, standing, days, around), region.number))
 
 
 def _series(
-    context: Context, query: SeriesQuery, asked: Asked, region: Region, standing: Standing, days: Days
-) -> Response:
+    context: Context,
+    query: SeriesQuery,
+    asked: Asked,
+    region: Region,
+    standing: Standing,
+    days: Days,
+    around: Extent = None,
+) -> models.SeriesAnswer:
+    """`around`: first and last day, where they are not to be the region's own."""
     extent = _extent(context, region, days)
     heard = extent is not None or bool(_heard(context, standing, asked, [region.number]))
-    span = series.span(query.first, query.last, extent, heard=heard, asked=asked)
+    span = series.span(query.first, query.last, around or extent, heard=heard, asked=asked)
     if series.count(query.interval, span) > MAX_POINTS:
         raise BadParameter(**{"from": f"more than {MAX_POINTS} points; ask for fewer days or a longer interval"})
     answer = {
@@ -137,7 +157,7 @@ def _series(
         "absent": span.absent + standing.absent,
         "data": standing.data,
     }
-    return respond(models.SeriesAnswer.model_validate(answer))
+    return models.SeriesAnswer.model_validate(answer)
 
 
 @router.get(
@@ -175,6 +195,13 @@ def _asked(query: CoverageQuery, context: Context, known_at: KnownAt | None = No
     return Asked(as_of, today, query.basis, query.estimate, known_at)
 
 
+def _is_public(context: Context, who: Caller, region: Region, asked: Asked) -> bool:
+    """Whether the caller has the public view of the region, which is never as known then. Raises Refused."""
+    if asked.known_at is not None:
+        require_scope(context, who, region)
+    return has_public_view(context, who, region)
+
+
 def _asked_until(context: Context, known_at: KnownAt | None) -> Asked:
     """About all days up to today, or up to the day on which they should have been known."""
     today = context.options.today()
@@ -204,7 +231,13 @@ def _facts(
     return Facts(active, _heard(context, standing, asked, silent), reference)
 
 
-def _at_once(context: Context, asked: Asked, wanted: Sequence[Region]) -> tuple[Standing, Facts] | None:
+def _told(context: Context, facts: Facts, told: Told) -> Facts:
+    """The same facts as everybody is told them."""
+    withheld = dict.fromkeys(told.withheld, withheld_for(context.public.smallest))
+    return replace(facts, active=told.active, withheld=withheld, step=told.step)
+
+
+def _at_once(context: Context, asked: Asked, wanted: Sequence[Region], public: bool) -> tuple[Standing, Facts] | None:
     """What the answers about some regions need, from memory; None where something is to be waited for."""
     if asked.known_at is not None:
         return None
@@ -214,21 +247,33 @@ def _at_once(context: Context, asked: Asked, wanted: Sequence[Region]) -> tuple[
     active = context.memory.held([each.number for each in wanted], asked.as_of)
     if active is None or (len(active) < len(wanted) and context.sources.ready(standing) is None):
         return None
-    return standing, _facts(context, standing, asked, wanted, active)
+    facts = _facts(context, standing, asked, wanted, active)
+    if not public or asked.unanswerable:
+        return standing, facts
+    told = context.public.told_at_once(active, [each.number for each in wanted], asked.as_of)
+    return None if told is None else (standing, _told(context, facts, told))
 
 
-def _read(context: Context, asked: Asked, region: Region) -> tuple[Standing, Facts]:
+def _read(context: Context, asked: Asked, region: Region, public: bool) -> tuple[Standing, Facts]:
     """What the answer about a region needs; waits for the tables."""
     standing = context.log_state.read()
-    return standing, _facts(context, standing, asked, [region], _people(context, asked, region))
+    facts = _facts(context, standing, asked, [region], _people(context, asked, region))
+    return standing, _read_told(context, asked, [region], facts) if public else facts
 
 
-def _read_below(context: Context, asked: Asked, region: Region) -> tuple[Standing, Facts]:
+def _read_below(context: Context, asked: Asked, region: Region, public: bool) -> tuple[Standing, Facts]:
     """The same of a region and those directly below it."""
     below = regions.children().get(region.number, [])
     standing = context.log_state.read()
     active = _people_below(context, asked, region, below)
-    return standing, _facts(context, standing, asked, [region, *below], active)
+    facts = _facts(context, standing, asked, [region, *below], active)
+    return standing, _read_told(context, asked, [region, *below], facts) if public else facts
+
+
+def _read_told(context: Context, asked: Asked, wanted: Sequence[Region], facts: Facts) -> Facts:
+    if asked.unanswerable:
+        return facts
+    return _told(context, facts, context.public.told(facts.active, [each.number for each in wanted], asked.as_of))
 
 
 def _people(context: Context, asked: Asked, region: Region, late_ms: int = 0) -> dict[int, int]:
@@ -296,7 +341,7 @@ def _days(context: Context, region: Region, asked: Asked) -> Days:
     return History.of(answers.changes_known(context.database, region.number, last_ms(asked.known_at)))
 
 
-def _extent(context: Context, region: Region, days: Days) -> tuple[dt.date, dt.date] | None:
+def _extent(context: Context, region: Region, days: Days) -> Extent:
     return answers.extent(context.database, region.number) if days is None else days.extent
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 from fastapi import APIRouter, Response
 
 from api import models
+from api.access import CallerOf
 from api.answering import respond
 from api.context import Ctx
 from api.parameters import NothingQ
@@ -18,18 +19,17 @@ router = APIRouter(tags=["freshness"])
 
 
 @router.get("/v1/freshness", response_model=models.FreshnessAnswer, summary="How fresh the answers are")
-def freshness(_: NothingQ, context: Ctx) -> Response:
+def freshness(_: NothingQ, context: Ctx, who: CallerOf) -> Response:
     """By partition of the log: how far the answers have come, and what they lag behind. By source: its last report."""
     standing = context.log_state.read()
     now = context.options.clock()
-    return respond(
-        models.FreshnessAnswer(
-            data=standing.data,
-            partitions=[partition(each) for each in standing.place.taken],
-            sources=[source(each, now) for each in answers.sources(context.database)],
-            absent=standing.absent,
-        )
+    answer = models.FreshnessAnswer(
+        data=standing.data,
+        partitions=[partition(each) for each in standing.place.taken],
+        sources=[source(each, now) for each in answers.sources(context.database)],
+        absent=standing.absent,
     )
+    return respond(context.public.freshness(answer, who.may_see))
 
 
 def partition(place: Place) -> models.PartitionPlace:

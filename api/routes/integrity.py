@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Response
 
 from api import models
-from api.access import RegionInScope
+from api.access import CallerOf, RegionInScope
 from api.allowed import MAX_POINTS
 from api.answering import respond
 from api.clocks import day_of
@@ -27,7 +27,7 @@ WEEK = dt.timedelta(days=6)
 
 
 @router.get("/v1/integrity", response_model=models.IntegrityAnswer, summary="How far the answers are proved")
-def proof(_: NothingQ, context: Ctx) -> Response:
+def proof(_: NothingQ, context: Ctx, who: CallerOf) -> Response:
     """By partition: how far log and tables were compared, event by event. And every difference that is open, with
     topic, partition, offsets, region and day; `cakupan repair` mends them.
     """
@@ -39,17 +39,16 @@ def proof(_: NothingQ, context: Ctx) -> Response:
     absent = list(standing.absent)
     if verified_at is None:
         absent.append(models.Absent(field="verified_at", reason=NOT_VERIFIED))
-    return respond(
-        models.IntegrityAnswer(
-            status=_status(standing, proved, checked, bool(groups)),
-            verified_at=verified_at,
-            open=sum(integrity.counts(context.database).values()),
-            partitions=[_partition(place, each, proved.get(place)) for place, each in checked.items()],
-            differences=[_difference(each) for each in groups],
-            absent=absent,
-            data=standing.data,
-        )
+    answer = models.IntegrityAnswer(
+        status=_status(standing, proved, checked, bool(groups)),
+        verified_at=verified_at,
+        open=sum(integrity.counts(context.database).values()),
+        partitions=[_partition(place, each, proved.get(place)) for place, each in checked.items()],
+        differences=[_difference(each) for each in groups],
+        absent=absent,
+        data=standing.data,
     )
+    return respond(context.public.proof(answer, who.may_see))
 
 
 @router.get(

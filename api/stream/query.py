@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.access import Caller, Refused, counted, require, scope_of
+from api.access import ONLY_ACTIVE, Caller, Refused, counted, require, require_scope, scope_of
 from api.context import Context
 from api.parameters import Moment
 from api.problems import BadParameter
@@ -72,11 +72,15 @@ def wanted(context: Context, who: Caller, query: StreamQuery, now: dt.datetime) 
     of_people = [feed for feed in feeds if feed not in PUBLIC_FEEDS]
     if of_people and who.region is None:
         raise counted(context, Refused(401, "no_key", NEEDS_KEY))
+    if who.region is None and not context.public.everything:
+        raise counted(context, Refused(401, "no_key", f"a stream needs a key. {ONLY_ACTIVE}"))
     if region is not None:
+        require_scope(context, who, regions.region(region))
         level = "village" if of_people else regions.level_of(region)
         _require(context, who, region, level, bool(of_people))
     per_feed = tuple((feed, _start_region(feed, region, who)) for feed in feeds)
-    return Filter(per_feed, types, who.region, context.options.public_level)
+    public = context.options.public_level if context.public.everything else None
+    return Filter(per_feed, types, who.region, public)
 
 
 def _region(code: str) -> int:

@@ -37,6 +37,7 @@ def _serve(settings: Settings) -> None:
         fill=True,
         live_listeners=settings.live_listeners,
         public_level=settings.public_level,
+        public_smallest=settings.public_smallest,
         anonymous_connections=settings.stream_anonymous,
         stream=StreamOptions(bootstrap=settings.kafka_bootstrap, listeners=settings.stream_listeners),
         subscriber_bootstrap=_of_subscribers(settings),

@@ -29,7 +29,7 @@ def up(
 
     Example: `cakupan up --seed 7`
     """
-    settings = read_settings()
+    settings = _open(read_settings())
     began = time.monotonic()
     stack = Stack(settings, lambda text: say.print(f"  {text}", markup=False))
     marker = Marker(settings.data_dir)
@@ -49,6 +49,13 @@ def up(
     finally:
         stack.stop()
     say.print("stopped; data are kept in " + str(settings.data_dir), markup=False)
+
+
+def _open(settings: Settings) -> Settings:
+    """Where only who is at this machine can ask, all is told, unless it was said otherwise."""
+    if "public_smallest" in settings.model_fields_set or settings.api_host not in ("127.0.0.1", "::1", "localhost"):
+        return settings
+    return settings.model_copy(update={"public_smallest": 1})
 
 
 def _start(stack: Stack) -> None:

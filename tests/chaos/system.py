@@ -92,6 +92,7 @@ class System:
             fanout_group=f"{name}-fanout",
             api_port=free_port(),
             public_level="village",
+            public_smallest=1,
             data_dir=self.folder / name,
             max_batch_records=200,
             recompute_interval_seconds=0.05,

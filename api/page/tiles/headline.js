@@ -35,6 +35,7 @@ function coverage(answer, page) {
     t("headline"),
     known ? format.share(answer.coverage) : numerator ? count : noData(answer, ["coverage"], page),
     parts && h("p", { class: "parts" }, parts),
+    numerator && rounded(numerator, page),
     !known && numerator ? h("p", { class: "note" }, `${t("headline")}: `, noData(answer, ["coverage"], page)) : null,
     denominator && h("p", { class: "note" },
       t("vintage", { basis: t(denominator.basis), day: format.day(denominator.vintage) }),
@@ -42,6 +43,11 @@ function coverage(answer, page) {
     denominator && h("p", { class: "note" }, t("source", { text: denominator.source }),
       denominator.method ? `; ${t("method", { text: denominator.method })}` : ""),
   );
+}
+
+function rounded({ definition }, { t }) {
+  const [, n] = /rounded down to a multiple of (\d+)/.exec(definition) ?? [];
+  return n ? h("p", { class: "note" }, t("rounded", { n })) : null;
 }
 
 function attainment(answer, page) {

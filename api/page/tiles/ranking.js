@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { fill, h } from "../dom.js";
-import { noData } from "../frame.js";
+import { noData, nothing } from "../frame.js";
 import { question } from "../state.js";
 
 const MOST = 1000; // the API gives no more at once, and no region has so many below it
@@ -92,18 +92,19 @@ function line(each, columns, value, top, index, page) {
   const [, barred, ...others] = columns;
   const bar = h("span", { class: value === null ? "gauge empty" : "gauge", "aria-hidden": "true" },
     h("span", { class: value ? "some" : "", width: value && top ? `${(value / top) * 100}%` : "0" }));
-  const text = write(barred) ?? (each.numerator ? dash(page) : noData({ absent: [] }, [], page));
+  const text = write(barred) ?? (each.numerator ? dash(page) : noData({ ...each, absent: [] }, [], page));
   const tag = each.coverage !== null && each.denominator.estimated ? h("span", { class: "tag" }, page.t("estimated")) : null;
   return h(
     "tr",
     { class: index < PRINTED ? "" : "unprinted" },
     h("th", { scope: "row", class: "c-name" }, h("a", { href: page.link(each.region.code) }, each.region.name)),
     h("td", { class: "c-bar", title: reasonOf(each, page) }, h("div", { class: "barred" }, bar, h("span", { class: "share" }, text), tag)),
-    others.map((column) => h("td", { class: `number c-${column.id}` }, write(column) ?? dash(page))),
+    others.map((column) => h("td", { class: `number c-${column.id}` }, write(column) ?? dash(page, each))),
   );
 }
 
-export const dash = (page) => h("span", { class: "none" }, h("span", { "aria-hidden": "true" }, "\u2013"), h("span", { class: "unseen" }, page.t("no_data")));
+export const dash = (page, each) =>
+  h("span", { class: "none" }, h("span", { "aria-hidden": "true" }, each?.suppressed ? "\u2022\u2022\u2022" : "\u2013"), h("span", { class: "unseen" }, page.t(nothing(each))));
 
 function reasonOf(each, page) {
   const found = each.absent.find(({ field }) => field === "coverage");

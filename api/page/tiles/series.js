@@ -33,7 +33,7 @@ export const series = {
 
 function summary({ points }, page) {
   const { t, format } = page;
-  const say = (each) => `${format.day(each.end)}: ${format.count(each.active)}`;
+  const say = (each) => `${format.day(each.end)}: ${each.active === null ? t("withheld") : format.count(each.active)}`;
   return `${t("series")}. ${say(points[0])}; ${say(points.at(-1))}`;
 }
 
@@ -83,10 +83,10 @@ function byMonth({ points }, page) {
     const sum = months.get(month) ?? { start: each.start, activated: 0, deactivated: 0 };
     months.set(month, { ...sum, active: each.active, activated: sum.activated + each.activated, deactivated: sum.deactivated + each.deactivated });
   }
-  const names = ["active", "activated", "deactivated"];
+  const names = ["active", "activated", "deactivated"].filter((name) => points.some((each) => each[name] !== null));
   const title = (name) => t(name === "active" ? "col_active" : name);
   const rows = [...months.values()].reverse().map((sum) => h("tr", {}, h("th", { scope: "row" }, format.month(sum.start)),
-    names.map((name) => h("td", { class: "number" }, format.count(sum[name])))));
+    names.map((name) => h("td", { class: "number" }, sum[name] === null ? t("withheld") : format.count(sum[name])))));
   return h("details", {}, h("summary", {}, t("series_table")),
     h("div", { class: "wide-table", tabindex: "0", role: "region", "aria-label": t("series_table") },
       h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("period")), names.map((name) => h("th", { scope: "col", class: "number" }, title(name))))),
