@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
@@ -262,6 +264,13 @@ def test_downloads_hold_what_is_shown(settings: Settings, page: Page) -> None:
         ranking.get_by_role("button", name=re.compile("sebagai CSV")).click()
     assert sheet.value.suggested_filename == "61-ranking.csv"
     assert len(sheet.value.path().read_text().splitlines()) == len(items) + 1
+    with page.expect_download() as columns:
+        ranking.get_by_role("button", name=re.compile("sebagai Parquet")).click()
+    frame = pl.read_parquet(columns.value.path())
+    assert columns.value.suggested_filename == "61-ranking.parquet"
+    assert frame["region.code"].to_list() == [each["region"]["code"] for each in items]
+    assert frame["coverage"].to_list() == [each["coverage"] for each in items]
+    assert set(frame["as_of"]) == {dt.date.fromisoformat(items[0]["as_of"])}
 
 
 def test_measures_are_the_api_s_with_both_parts_of_their_shares(settings: Settings, page: Page) -> None:

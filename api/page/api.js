@@ -33,14 +33,23 @@ export async function problemOf(response) {
 }
 
 // Raises Problem; status 0 where nothing answers.
-export async function get(path, signal) {
+async function ask(path, options) {
   let response;
   try {
-    response = await fetch(path, { headers: headers({ Accept: "application/json" }), signal });
+    response = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "", "");
   }
   if (!response.ok) throw await problemOf(response);
-  return response.json();
+  return response;
+}
+
+export async function get(path, signal) {
+  return (await ask(path, { headers: headers({ Accept: "application/json" }), signal })).json();
+}
+
+// What the server makes of a text.
+export async function send(path, body, type) {
+  return (await ask(path, { method: "POST", body, headers: headers({ "Content-Type": type }) })).blob();
 }

@@ -1,4 +1,7 @@
-// What a tile shows as a file, made here from the answer: CSV for sheets, NDJSON for programs.
+// What a tile shows as a file: CSV for sheets and NDJSON for programs, made here from the answer; Parquet for programs, made
+// by the server from the same rows.
+
+import { send } from "./api.js";
 
 const QUOTED = /[",\r\n]/;
 
@@ -27,9 +30,12 @@ export function csv(rows) {
 
 export const ndjson = (rows) => rows.map((row) => JSON.stringify(row) + "\n").join("");
 
-export function save(name, text, type) {
+// Resolves to the file. Raises Problem.
+export const parquet = (rows) => send("/page/parquet", ndjson(rows.map((row) => flat(row))), "application/x-ndjson");
+
+export function save(name, content, type) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

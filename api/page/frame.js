@@ -15,7 +15,7 @@
 
 import { key } from "./api.js";
 import { h, fill } from "./dom.js";
-import { csv, ndjson, save } from "./download.js";
+import { csv, ndjson, parquet, save } from "./download.js";
 
 const HOUR = 3_600_000;
 
@@ -111,6 +111,17 @@ export class Tile {
     return this.load();
   }
 
+  async download(format, type, make) {
+    const { kind, page } = this;
+    this.tools.querySelector("[role=alert]")?.remove();
+    try {
+      save(`${page.region.code}-${kind.id}.${format}`, await make(kind.rows(this.answer, page)), type);
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      this.tools.append(h("span", { class: "none", role: "alert" }, error.status ? `${error.status} ${error.detail}` : page.t("unreachable")));
+    }
+  }
+
   offer() {
     const { kind, page } = this;
     const { t } = page;
@@ -118,12 +129,13 @@ export class Tile {
     const button = (format, type, make) =>
       h("button", {
         type: "button", class: "quiet", "aria-label": t("download", { title: t(kind.id), kind: t(format) }),
-        onclick: () => save(`${page.region.code}-${kind.id}.${format}`, make(kind.rows(this.answer, page)), type),
+        onclick: () => this.download(format, type, make),
       }, t(format));
     fill(
       this.tools,
       kind.rows && button("csv", "text/csv;charset=utf-8", csv),
       kind.rows && button("ndjson", "application/x-ndjson", ndjson),
+      kind.rows && button("parquet", "application/vnd.apache.parquet", parquet),
       kind.link && h("a", { class: "quiet", href: kind.link, "aria-label": `${t("definition")}: ${t(kind.id)}` }, t("definition")),
     );
   }

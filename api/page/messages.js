@@ -285,6 +285,7 @@ export const MESSAGES = {
   definition: ["Definisi", "Definition"],
   csv: ["CSV", "CSV"],
   ndjson: ["NDJSON", "NDJSON"],
+  parquet: ["Parquet", "Parquet"],
   download: ["Unduh {title} sebagai {kind}", "Download {title} as {kind}"],
   loading: ["Memuat", "Loading"],
   retry: ["Coba lagi", "Try again"],

@@ -1,4 +1,6 @@
-"""The operations room's page at `/`, and its parts below `/page/`: files of this package, nothing made at run time."""
+"""The operations room's page at `/`, and its parts below `/page/`: files of this package, nothing made at run time.
+
+But for Parquet, which is made here of what the page shows."""
 
 from __future__ import annotations
 
@@ -10,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from api import parquet
+from api.body import read_body
+from api.problems import Problem
 from events import regions
 from events.regions import LEVELS
 
@@ -37,6 +43,7 @@ HEADERS = {
     "Cache-Control": "no-cache",  # kept, and asked each time whether it is still the same
     "Vary": "Accept-Encoding",
 }
+MOST_BYTES = 64 << 20  # of rows: the villages of the nation, twice
 NAMES_DOWN_TO = LEVELS.index("district")
 
 
@@ -86,6 +93,22 @@ async def page(request: Request) -> Response:
 @router.api_route("/page/regions.json", methods=["GET", "HEAD"])
 def region_names(request: Request) -> Response:
     return _respond(request, names())
+
+
+@router.post("/page/parquet")
+async def as_parquet(request: Request) -> Response:
+    """What a tile shows, as the page sends it (a flat JSON object in each line), as a file that a browser can't make.
+
+    Raises Problem.
+    """
+    lines = await read_body(request, MOST_BYTES)
+    if lines is None:
+        raise Problem(413, "too-large", f"at most {MOST_BYTES} bytes of rows are taken at once")
+    try:
+        made = await run_in_threadpool(parquet.of_lines, lines)
+    except parquet.NoRows:
+        raise Problem(422, "bad-rows", "rows are lines, each a JSON object whose values are no objects") from None
+    return Response(made, media_type=parquet.MEDIA_TYPE)
 
 
 @router.api_route("/page/{path:path}", methods=["GET", "HEAD"])

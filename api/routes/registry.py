@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from api.body import read_body
 from events import compatibility
 from events.catalogue import BY_SCHEMA_ID, EVENTS, EventType, Version, schema
 from events.errors import InvalidSchema
@@ -226,12 +227,10 @@ def _described(event: EventType, version: Version) -> dict[str, Any]:
 
 
 async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise RegistryError(*INVALID_SCHEMA)
-    return bytes(body)
+    body = await read_body(request, LONGEST_BODY)
+    if body is None:
+        raise RegistryError(*INVALID_SCHEMA)
+    return body
 
 
 def _schema_in(body: bytes) -> Any:
