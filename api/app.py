@@ -19,6 +19,7 @@ from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from api.public import PublicView
+from api.rankings import Rankings
 from api.rates import Rates
 from api.recent import Recent
 from api.routes import (
@@ -40,6 +41,7 @@ from api.routes import (
     registry,
     served,
     silence,
+    villages,
 )
 from api.routes import rates as rates_routes
 from api.routes import stream as stream_routes
@@ -109,9 +111,21 @@ def create_app(
         keyring=keyring,
         streams=streams,
         public=PublicView(memory, options.public_smallest),
+        rankings=Rankings(),
     )
     problems.install(app, options.clickhouse_setting)
-    answers = (regions, coverage, rates_routes, stream_routes, freshness, integrity, dead_letters, events, health)
+    answers = (
+        regions,
+        coverage,
+        villages,
+        rates_routes,
+        stream_routes,
+        freshness,
+        integrity,
+        dead_letters,
+        events,
+        health,
+    )
     measures = (funnel, live_comparison, pace, served, silence, claims, barriers, next_visits, outreach_effect)
     for noun in (*answers, *measures, page):
         app.include_router(noun.router)

@@ -16,6 +16,7 @@ from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
 from api.public import PublicView
+from api.rankings import Rankings
 from api.rates import Rates
 from api.stream.hub import StreamHub
 from projections.clickhouse import Database
@@ -39,6 +40,7 @@ class Context:
     keyring: Keyring
     streams: StreamHub
     public: PublicView
+    rankings: Rankings
 
 
 async def _context(request: Request) -> Context:

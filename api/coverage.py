@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from api import models
 from api.clocks import KnownAt, day_of
-from api.parameters import Basis
+from api.parameters import Basis, Sort
 from events import regions
 from events.regions import Region
 from projections.answers import Reference
@@ -105,6 +105,29 @@ def figures(region: Region, asked: Asked, facts: Facts) -> models.Figures:
         suppressed=region.number in facts.withheld,
         absent=[models.Absent(field=k, reason=v.reason) for k, v in given.items() if isinstance(v, Missing)],
     )
+
+
+def figure(region: Region, asked: Asked, facts: Facts, sort: Sort) -> float | str | None:
+    """The one figure of a region that a ranking goes by, as `figures` has it; None: it can't be given."""
+    if sort == "name":
+        return region.name
+    if asked.unanswerable:
+        return None
+    numerator = numerator_of(region, asked, facts)
+    if sort == "numerator":
+        return None if isinstance(numerator, Missing) else numerator.value
+    if sort == "coverage":
+        basis = basis_of(target_of(region, asked, facts.reference), asked)
+        return _given(_ratio(numerator, denominator_of(region, basis, asked, facts.reference)))
+    target = target_of(region, asked, facts.reference)
+    return _given(_against(target, region, numerator, asked, facts.reference)[1])
+
+
+def in_order(items: Sequence[T], value: Callable[[T], Any], code: Callable[[T], str], order: str) -> list[T]:
+    """By a figure, equal ones by code, absent ones last."""
+    given = sorted((each for each in items if value(each) is not None), key=code)
+    given.sort(key=value, reverse=order == "desc")
+    return given + [each for each in items if value(each) is None]
 
 
 def on_one_basis(region: Region, asked: Asked, facts: Facts) -> Asked:

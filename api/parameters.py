@@ -136,13 +136,25 @@ class RestatementQuery(_Strict):
     )
 
 
-class ChildrenQuery(KnownQuery, Paging):
-    """Which ranking."""
+class Ranked(Paging):
+    """Which part of which ranking."""
 
     sort: Sort = Field("coverage", description="Rank by; what is absent comes last.", examples=["numerator"])
     order: Literal["asc", "desc"] | None = Field(
         None, description="`desc` if left out, for `name` `asc`.", examples=["desc"]
     )
+
+    @property
+    def direction(self) -> Literal["asc", "desc"]:
+        return self.order or ("asc" if self.sort == "name" else "desc")
+
+
+class ChildrenQuery(KnownQuery, Ranked):
+    """Which ranking."""
+
+
+class VillagesQuery(CoverageQuery, Ranked):
+    """Which ranking, as known now."""
 
 
 class SeriesQuery(_Strict):
@@ -188,6 +200,7 @@ PagingQ = Annotated[Paging, Query()]
 KnownQ = Annotated[KnownQuery, Query()]
 RestatementQ = Annotated[RestatementQuery, Query()]
 ChildrenQ = Annotated[ChildrenQuery, Query()]
+VillagesQ = Annotated[VillagesQuery, Query()]
 SeriesQ = Annotated[SeriesQuery, Query()]
 RatesQ = Annotated[RatesQuery, Query()]
 IntegrityQ = Annotated[IntegrityQuery, Query()]

@@ -114,6 +114,13 @@ def numbers_below(code: int) -> tuple[int, ...]:
     return _numbers_below().get(code, ())
 
 
+@functools.lru_cache(maxsize=16)
+def villages_within(code: int) -> tuple[int, ...]:
+    """Codes of the villages of a region, in order; of a village, its own."""
+    below = numbers_below(code)
+    return tuple(village for each in below for village in villages_within(each)) if below else (code,)
+
+
 @functools.cache
 def village_numbers() -> frozenset[int]:
     return frozenset(number for number, each in by_number().items() if each.level == "village")

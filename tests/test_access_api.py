@@ -29,6 +29,7 @@ ROUTES = (
     "/v1/coverage/{}",
     "/v1/coverage/{}/children",
     "/v1/coverage/{}/series",
+    "/v1/coverage/{}/villages",
     "/v1/coverage/{}/restatement",
     "/v1/rates/{}",
     "/v1/rates/{}/live",
@@ -87,7 +88,7 @@ def api(database: Database) -> Iterator[Api]:
 
 def needed(route: str, code: str) -> Level:
     """The level that an answer shows."""
-    if "next-visits" in route:
+    if route.startswith(("/v1/next-visits", "/v1/coverage/{}/villages")):
         return "village"
     at = LEVELS.index(regions.region(regions.parse_code(code)).level)
     return LEVELS[min(at + route.endswith(BELOW), len(LEVELS) - 1)]

@@ -48,6 +48,7 @@ def refused(answer: Any, status: int) -> Json:
         "/v1/coverage/{}",
         "/v1/coverage/{}/children",
         "/v1/coverage/{}/series",
+        "/v1/coverage/{}/villages",
         "/v1/outreach/{}",
         "/v1/rates/{}",
         "/v1/rates/{}/live",

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from api.routes.page import FOLDER
 from cakupan.settings import Settings
-from events import identity, jsonform
+from events import identity, jsonform, regions
 from events.catalogue import EVENTS, examples
 from events.codec import Event
 from events.publisher import Publisher
@@ -215,6 +215,64 @@ def test_small_regions_ask_for_a_key(settings: Settings, page: Page) -> None:
     assert key not in page.url
     page.get_by_role("button", name="Lepas kunci").click()
     expect(page.locator(".headline")).to_contain_text("memerlukan kunci API", timeout=LONG)
+
+
+@pytest.fixture(scope="module")
+def national_key(settings: Settings) -> str:
+    made = command(settings, "subscriber", "add", "0", "--name", "all", "--json")
+    return str(json.loads(made.stdout)["api_key"])
+
+
+def with_key(page: Page, key: str) -> None:
+    page.add_init_script(f"sessionStorage.setItem('cakupan.key', {json.dumps(key)})")
+
+
+def test_all_villages_of_the_nation_can_be_gone_through(page: Page, national_key: str) -> None:
+    with_key(page, national_key)
+    page.goto("/?basis=population")
+    settled(page)
+    tile = page.locator(".villages")
+    tile.get_by_role("button", name="Hitung sekarang").click()
+    status, rows = tile.get_by_role("status"), tile.locator("tbody tr")
+    expect(status).to_have_text("Desa 1 sampai 100 dari 83.762", timeout=LONG)
+    expect(rows).to_have_count(100)
+    village = regions.region(VILLAGE)
+    expect(rows.first).to_contain_text(f"1. {village.name}")
+
+    further = tile.get_by_role("button", name="Berikutnya")
+    further.focus()
+    page.keyboard.press("Enter")
+    expect(status).to_have_text("Desa 101 sampai 200 dari 83.762", timeout=LONG)
+    expect(rows.first).to_contain_text("101. ")
+    assert further.evaluate("it => it === document.activeElement"), "the keyboard stays where it was"
+    tile.get_by_role("button", name="Akhir").click()
+    expect(status).to_have_text("Desa 83.701 sampai 83.762 dari 83.762", timeout=LONG)
+    expect(rows).to_have_count(62)
+    number = tile.get_by_label("Nomor halaman")
+    number.fill("500")
+    number.press("Enter")
+    expect(status).to_have_text("Desa 49.901 sampai 50.000 dari 83.762", timeout=LONG)
+
+    tile.get_by_role("button", name="Wilayah").click()
+    expect(status).to_have_text("Desa 1 sampai 100 dari 83.762", timeout=LONG)
+    expect(tile.locator("th[aria-sort=ascending]")).to_contain_text("Wilayah")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run('.villages')")["violations"]
+    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+    tile.get_by_role("link").first.click()
+    expect(page.locator("#path")).to_contain_text("Indonesia", timeout=LONG)
+
+
+def test_the_list_of_villages_is_downloaded_whole(page: Page, national_key: str) -> None:
+    with_key(page, national_key)
+    page.goto("/?region=61")
+    settled(page)
+    tile = page.locator(".villages")
+    with page.expect_download() as columns:
+        tile.get_by_role("button", name=re.compile("sebagai Parquet")).click()
+    frame = pl.read_parquet(columns.value.path())
+    assert sorted(frame["code"]) == [regions.format_code(each) for each in regions.villages_within(61)]
+    assert frame["active"].max() == frame["active"][0]
 
 
 def test_the_public_view_withholds_and_says_so(settings: Settings, browser: Browser, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
 //   shows(page)   whether it has a place on this region's page
 //   load(page, tile)  asks the API; resolves to the answer. Absent where the tile is drawn from what comes live.
 //   draw(body, answer, page)
-//   rows(answer, page)  what its downloads hold; absent: no downloads
+//   rows(answer, page, tile)  what its downloads hold, or a promise of it; absent: no downloads
 //   moves         whether it is asked again when numbers change
 //   beats         whether it is asked again at the API's signs of life
 //   late          whether it waits for the others, is asked again after an hour only, and leaves the key to another's form
@@ -115,7 +115,7 @@ export class Tile {
     const { kind, page } = this;
     this.tools.querySelector("[role=alert]")?.remove();
     try {
-      save(`${page.region.code}-${kind.id}.${format}`, await make(kind.rows(this.answer, page)), type);
+      save(`${page.region.code}-${kind.id}.${format}`, await make(await kind.rows(this.answer, page, this)), type);
     } catch (error) {
       if (error.status === undefined) throw error;
       this.tools.append(h("span", { class: "none", role: "alert" }, error.status ? `${error.status} ${error.detail}` : page.t("unreachable")));

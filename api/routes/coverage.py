@@ -83,8 +83,7 @@ async def children(region: ToldBelow, query: ChildrenQ, context: Ctx, who: Calle
     read = found if found is not None else await run_in_threadpool(_read_below, context, asked, region, public)
     standing, facts = read
     asked = contract.on_one_basis(region, asked, facts)
-    order = query.order or ("asc" if query.sort == "name" else "desc")
-    ranked = rank([contract.figures(each, asked, facts) for each in below], query.sort, order)
+    ranked = rank([contract.figures(each, asked, facts) for each in below], query.sort, query.direction)
     own = contract.figures(region, asked, facts)
     return respond(
         models.CoverageChildren(
@@ -94,7 +93,7 @@ async def children(region: ToldBelow, query: ChildrenQ, context: Ctx, who: Calle
             basis=own.basis,
             numerator=own.numerator,
             sort=query.sort,
-            order=order,
+            order=query.direction,
             total=len(ranked),
             limit=query.limit,
             offset=query.offset,
@@ -365,13 +364,9 @@ def _points(context: Context, region: Region, interval: Interval, span: series.S
 
 
 def rank(items: Sequence[models.Figures], sort: Sort, order: str) -> list[models.Figures]:
-    """By a figure, equal ones by code, absent ones last."""
-
     def value(each: models.Figures) -> Any:
         if sort == "numerator":
             return each.numerator.value if each.numerator else None
         return each.region.name if sort == "name" else getattr(each, sort)
 
-    given = sorted((each for each in items if value(each) is not None), key=lambda each: each.region.code)
-    given.sort(key=value, reverse=order == "desc")
-    return given + [each for each in items if value(each) is None]
+    return contract.in_order(items, value, lambda each: each.region.code, order)

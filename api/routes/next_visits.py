@@ -78,12 +78,6 @@ def next_visits(
     return respond(contract.NextVisits.model_validate(answer))
 
 
-def _villages(region: Region) -> list[Region]:
-    if region.level == "village":
-        return [region]
-    return [each for below in regions.children().get(region.number, []) for each in _villages(below)]
-
-
 def _asked(context: Context, standing: Standing, region: Region, asked: Asked) -> Asked:
     """The question on one basis for all villages."""
     reference = context.references.at(standing).on(regions.ancestors_of(region.number), asked.as_of)
@@ -91,7 +85,7 @@ def _asked(context: Context, standing: Standing, region: Region, asked: Asked) -
 
 
 def _known(context: Context, standing: Standing, region: Region, asked: Asked) -> list[Known]:
-    villages = _villages(region)
+    villages = [regions.region(each) for each in regions.villages_within(region.number)]
     active = context.memory.active([each.number for each in villages], asked.as_of)
     first = asked.as_of - dt.timedelta(days=contract.FAILED_DAYS - 1)
     failed = questions.failed(context.database, region.number, first, asked.as_of)

@@ -15,8 +15,9 @@ import { served } from "./served.js";
 import { series } from "./series.js";
 import { silence } from "./silence.js";
 import { sources } from "./sources.js";
+import { villages } from "./villages.js";
 import { week } from "./week.js";
 
 export const TILES = [
-  integrity, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers, claims, outreach, silence, served, nextVisits,
+  integrity, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers, claims, outreach, silence, served, nextVisits, villages,
 ];

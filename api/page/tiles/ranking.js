@@ -19,7 +19,7 @@ export function askBelow(page) {
   return asked.get(page);
 }
 
-const COLUMNS = [
+export const COLUMNS = [
   { id: "name", of: (each) => each.region.name },
   { id: "coverage", of: (each) => each.coverage },
   { id: "active", of: (each) => each.numerator?.value ?? null },
@@ -41,7 +41,12 @@ export const ranking = {
     const shares = answer.items.some((each) => each.coverage !== null);
     tile.what.textContent = shares ? page.t("ranking_basis", { basis: page.t(answer.basis) }) : page.t("ranking_active");
     const rows = sorted(answer.items, tile.sort, shares);
-    fill(body, table(rows, shares, page, tile), rest(rows, page, tile));
+    const change = (sort) => {
+      tile.sort = sort;
+      tile.show(tile.answer);
+    };
+    const order = { sort: tile.sort, change, can: () => true };
+    fill(body, table(rows, shares, page, order, tile.most), rest(rows, page, tile));
   },
   rows: (answer) => answer.items,
 };
@@ -57,24 +62,24 @@ function sorted(items, { by, down }, shares) {
   });
 }
 
-function table(rows, shares, page, tile) {
-  const { t } = page;
+// `order`: the column that it is sorted by and whether down; what changes that; which columns it can be; and, where the rows
+// are a part of a ranking, the place of the first.
+export function table(rows, shares, page, order, most = Infinity) {
   const columns = shown(rows, shares);
-  const head = columns.map(({ id }) => {
-    const here = tile.sort.by === id || (id === "active" && !shares && tile.sort.by === "coverage");
-    const order = here ? (tile.sort.down ? "descending" : "ascending") : "none";
-    const sort = () => {
-      tile.sort = { by: id, down: here ? !tile.sort.down : id !== "name" };
-      tile.show(tile.answer);
-    };
-    return h("th", { scope: "col", "aria-sort": order, class: id === columns[1].id ? "c-bar" : `c-${id}` },
-      h("button", { type: "button", class: "sort", "data-sort": id, onclick: sort }, t(`col_${id}`),
-        h("span", { "aria-hidden": "true" }, here ? (tile.sort.down ? " \u2193" : " \u2191") : "")));
-  });
+  const head = columns.map(({ id }) => heading(id, id === columns[1].id, shares, page, order));
   const measure = shares ? (each) => each.coverage : (each) => each.numerator?.value ?? null;
   const top = Math.max(...rows.map((each) => measure(each) ?? 0), 0);
-  const lines = rows.slice(0, tile.most).map((each, index) => line(each, columns, measure(each), top, index, page));
+  const lines = rows.slice(0, most).map((each, index) => line(each, columns, measure(each), top, index, page, order.first));
   return h("table", { class: "bars" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, lines));
+}
+
+function heading(id, barred, shares, page, { sort, change, can }) {
+  const name = page.t(`col_${id}`);
+  const here = sort.by === id || (id === "active" && !shares && sort.by === "coverage");
+  const button = () => h("button", { type: "button", class: "sort", "data-sort": id, onclick: () => change({ by: id, down: here ? !sort.down : id !== "name" }) }, name,
+    h("span", { "aria-hidden": "true" }, here ? (sort.down ? " \u2193" : " \u2191") : ""));
+  return h("th", { scope: "col", "aria-sort": can(id) ? (here ? (sort.down ? "descending" : "ascending") : "none") : null, class: barred ? "c-bar" : `c-${id}` },
+    can(id) ? button() : name);
 }
 
 // The bars come second: of coverage, or of active people where nothing can be divided. What no region has has no column.
@@ -86,7 +91,7 @@ function shown(rows, shares) {
 
 const isShare = (id) => id === "coverage" || id === "attainment";
 
-function line(each, columns, value, top, index, page) {
+function line(each, columns, value, top, index, page, first) {
   const { format } = page;
   const write = ({ id, of }) => (of(each) === null ? null : (isShare(id) ? format.share : format.count)(of(each)));
   const [, barred, ...others] = columns;
@@ -97,7 +102,7 @@ function line(each, columns, value, top, index, page) {
   return h(
     "tr",
     { class: index < PRINTED ? "" : "unprinted" },
-    h("th", { scope: "row", class: "c-name" }, h("a", { href: page.link(each.region.code) }, each.region.name)),
+    h("th", { scope: "row", class: "c-name" }, first ? `${format.count(first + index)}. ` : null, h("a", { href: page.link(each.region.code) }, each.region.name)),
     h("td", { class: "c-bar", title: reasonOf(each, page) }, h("div", { class: "barred" }, bar, h("span", { class: "share" }, text), tag)),
     others.map((column) => h("td", { class: `number c-${column.id}` }, write(column) ?? dash(page, each))),
   );
