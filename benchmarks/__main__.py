@@ -15,6 +15,7 @@ from benchmarks import (
     integrity,
     live,
     memory,
+    page,
     rebuild,
     scale,
     start,
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
     "api": (api.run, 60_000_000),
     "freshness": (freshness.run, 60_000_000),
     "live": (live.run, 2_000),
+    "page": (page.run, 2_000_000),
     "rebuild": (rebuild.run, 10_000_000),
     "start": (start.run, 3),
     "stream": (stream.run, 2_000),
@@ -43,7 +45,7 @@ def main(
     events: int = typer.Option(
         0,
         min=0,
-        help="How many events; people stored for api and freshness, listeners for live and"
+        help="How many events; people stored for api, freshness and page, listeners for live and"
         " stream, starts for start. 0: the benchmark's own number.",
     ),
 ) -> None:

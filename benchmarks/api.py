@@ -51,7 +51,7 @@ def run(count: int) -> Result:
         people.add_last_day(database, ended, ASKED_HOURS + 24)
         settings = Settings(clickhouse_port=node.port, api_port=free_port(), public_level="village", public_smallest=1)
         with serving.api(settings) as child:
-            result.figures["counts read into memory in"] = Figure(_filled(child.pid), "s")
+            result.figures["counts read into memory in"] = Figure(filled(child.pid), "s")
             result.figures["memory of the API"] = Figure(psutil.Process(child.pid).memory_info().rss / 2**20, "MiB")
             measured = Measured(settings.api_port, child.pid, node.pid, result)
             _compare(result, settings, database)
@@ -61,7 +61,7 @@ def run(count: int) -> Result:
     return result
 
 
-def _filled(pid: int) -> float:
+def filled(pid: int | None) -> float:
     """Wait until the API is at rest: all counts are in its memory. Returns the seconds."""
     began, before = time.perf_counter(), float("-inf")
     while (now := cpu_seconds(pid)) - before > RESTING_CPU and time.perf_counter() - began < FILL_SECONDS:
