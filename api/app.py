@@ -77,7 +77,7 @@ def create_app(
     recent = Recent(database, options.clock, on=options.held_bytes > 0)
     log_state = LogState(database, options.clock, options.share_seconds, (memory.follow, recent.follow))
     references = Held(lambda: facts.references(database), REFERENCE, ("denominator", "target"))
-    sources = Held(lambda: facts.sources(database), HEARTBEAT, ("source_report",))
+    sources = Held(lambda: facts.sources(database), HEARTBEAT, ("source_stand",))
 
     rates = Rates(database, memory, recent, log_state, sources)
 

@@ -342,7 +342,8 @@ class Counts(Model):
 
 
 class Window(Model):
-    """Whole minutes from a time up to another. `total` is null where nothing is known."""
+    """Whole minutes from a time up to another. `total` is null where there is no data: nothing had been heard of the
+    region yet, or there are no events and its sources were silent."""
 
     window: Literal["minute", "hour", "day"]
     start: dt.datetime = Field(alias="from")

@@ -1,14 +1,19 @@
-"""Live rates: three windows before a moment, by channel."""
+"""Live rates: three windows before a moment, by channel.
+
+A window without events is 0 only where somebody vouches for it, by the one rule that the comparison with last week has.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from api import models
 from api.held import Held
 from api.log_state import LogState, Standing
+from api.measures import live
+from api.measures.live import Heard, Span
 from api.memory import Memory
 from api.recent import Recent
 from events.regions import Region
@@ -18,8 +23,6 @@ from projections.clickhouse import Database
 from projections.facts import Sources
 
 WINDOWS = {"minute": 60, "hour": 3600, "day": 86_400}
-FUTURE = "at is in the future"
-UNHEARD = "no events in these windows, no coverage and no source reports for this region"
 
 
 @dataclass(frozen=True)
@@ -53,48 +56,49 @@ class Rates:
     def _answer(
         self, standing: Standing, region: Region, at: dt.datetime, now: dt.datetime, counts: Sequence[Count]
     ) -> models.RatesAnswer:
-        reason = FUTURE if at > now else None if counts or self._known(region, standing) else UNHEARD
-        absent = [models.Absent(field="windows", reason=reason)] if reason else []
+        heard = self._heard(region, standing)
+
+        def silent(span: Span) -> str | None:
+            return live.FUTURE if at > now else heard.silent(region.number, span)
+
+        filled, absent = windows(counts, end_of_minute(at), silent)
         return models.RatesAnswer(
             region=models.RegionName.of(region),
             at=at,
-            windows=windows(counts, end_of_minute(at), known=reason is None),
+            windows=filled,
             absent=absent + standing.absent,
             data=standing.data,
         )
 
-    def _known(self, region: Region, standing: Standing) -> bool:
+    def _heard(self, region: Region, standing: Standing) -> Heard:
         history = self.memory.history(region.number)
         extent = answers.extent(self.database, region.number) if history is None else history.extent
-        return extent is not None or self.sources.at(standing).heard(region.number)
+        first_days = {} if extent is None else {region.number: extent[0]}
+        return Heard(first_days, self.sources.at(standing))
 
 
-def windows(counts: Sequence[Count], end: dt.datetime, *, known: bool) -> list[models.Window]:
-    """The windows filled; without a total where nothing is known."""
-    filled = []
+def windows(
+    counts: Sequence[Count], end: dt.datetime, silent: Callable[[Span], str | None]
+) -> tuple[list[models.Window], list[models.Absent]]:
+    """The windows filled, and what is absent of them. `silent`: why one without events is no data; None: it is 0."""
+    filled, absent = [], []
     for name, seconds in WINDOWS.items():
-        channels = {each.channel: _counts([each]) for each in counts if each.seconds == seconds}
-        total = _counts([each for each in counts if each.seconds == seconds])
-        begin = end - dt.timedelta(seconds=seconds)
-        filled.append(
-            models.Window.model_validate(
-                {"window": name, "from": begin, "to": end, "total": total if known else None, "channels": channels}
-            )
-        )
-    return filled
+        own = [each for each in counts if each.seconds == seconds]
+        span = Span(end - dt.timedelta(seconds=seconds), end)
+        reason = None if own else silent(span)
+        window = {
+            "window": name,
+            "from": span.begin,
+            "to": span.end,
+            "total": None if reason else live.counts_of(own),
+            "channels": {each.channel: live.counts_of([each]) for each in own},
+        }
+        filled.append(models.Window.model_validate(window))
+        absent += [models.Absent(field=f"windows.{name}.total", reason=reason)] if reason else []
+    return filled, absent
 
 
 def end_of_minute(at: dt.datetime) -> dt.datetime:
     """The next whole minute, or `at` itself where it is one: counts are kept by minute."""
     whole = at.replace(second=0, microsecond=0)
     return whole if whole == at else whole + dt.timedelta(minutes=1)
-
-
-def _counts(counts: Sequence[Count]) -> models.Counts:
-    return models.Counts(
-        events=sum(each.events for each in counts),
-        registered=sum(each.registered for each in counts),
-        activated=sum(each.activated for each in counts),
-        failed=sum(each.failed for each in counts),
-        deactivated=sum(each.deactivated for each in counts),
-    )

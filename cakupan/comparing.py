@@ -24,6 +24,7 @@ PLACES: dict[str, str] = {
     "source_report": "region, toDate(occurred_at, 'Asia/Jakarta')",
     "alert_event": "region, toDate(occurred_at, 'Asia/Jakarta')",
     "dead_letter_decision": "topic, partition, offset",
+    "source_stand": "region, source",
     "dead_letter": "topic, partition, offset",
 }
 

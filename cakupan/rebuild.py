@@ -42,7 +42,7 @@ PROJECTIONS: dict[str, tuple[str, ...]] = {
     "service": ("service_day",),
     "outreach": ("outreach_event",),
     "reference": ("denominator", "target", "figure"),
-    "heartbeat": ("source_report",),
+    "heartbeat": ("source_report", "source_stand"),
     "dead-letters": ("dead_letter_decision", "dead_letter"),
     "alerts": ("alert_event",),
 }

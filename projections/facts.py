@@ -92,19 +92,29 @@ class References:
 
 
 class Sources:
-    """Which regions some source speaks for. `firsts`: each with the time of the first report about it."""
+    """Which regions some source speaks for. `spoken`: each with the time of the first report about it, and up to when a
+    source vouches that it has sent everything; milliseconds since 1970."""
 
-    def __init__(self, firsts: Iterable[tuple[int, int]]) -> None:
-        self._own = dict(firsts)
-        self._within: dict[int, int] = {}
-        for region, first_ms in self._own.items():
+    def __init__(self, spoken: Iterable[tuple[int, int, int]]) -> None:
+        self._firsts: dict[int, int] = {}
+        self._untils: dict[int, int] = {}
+        self._firsts_within: dict[int, int] = {}
+        self._untils_within: dict[int, int] = {}
+        for region, first_ms, until_ms in spoken:
+            self._firsts[region], self._untils[region] = first_ms, until_ms
             for above in regions.ancestors_of(region):
-                self._within[above] = min(first_ms, self._within.get(above, NEVER))
+                self._firsts_within[above] = min(first_ms, self._firsts_within.get(above, NEVER))
+                self._untils_within[above] = max(until_ms, self._untils_within.get(above, until_ms))
 
     def heard(self, region: int, known_ms: int = BY_NOW) -> bool:
         """Whether a source had spoken by a time for the region, one above it or one within it."""
-        above = (self._own.get(each, NEVER) for each in regions.ancestors_of(region))
-        return min(self._within.get(region, NEVER), *above) <= known_ms
+        above = (self._firsts.get(each, NEVER) for each in regions.ancestors_of(region))
+        return min(self._firsts_within.get(region, NEVER), *above) <= known_ms
+
+    def vouch(self, region: int, since_ms: int) -> bool:
+        """Whether a source that speaks for the region, one above it or one within it vouches for a time or later."""
+        above = (self._untils.get(each) for each in regions.ancestors_of(region))
+        return any(each is not None and each >= since_ms for each in (self._untils_within.get(region), *above))
 
 
 def references(database: Database) -> References:
@@ -118,7 +128,7 @@ def references(database: Database) -> References:
 
 def sources(database: Database) -> Sources:
     """All regions that sources speak for."""
-    return Sources((region, first_ms) for region, first_ms in database.stream(sql.query("sources_first")))
+    return Sources(database.stream(sql.query("sources_stand")))
 
 
 def _date(days: int) -> dt.date:

@@ -243,6 +243,10 @@ def remove(database: Database, topic: str, run: int, event_ids: Sequence[bytes])
         database.run(_delete(table, "lower(hex(event_id)) IN %(hex)s"), params)
     if topic in COMPUTED:
         stages.again(database)
+    if topic == events.HEARTBEAT:
+        # Least and greatest of fewer reports would lose against those that were there: all are taken anew.
+        database.run("TRUNCATE TABLE source_stand")
+        database.run(sql.query("repair_source_stand"))
 
 
 def tidy(database: Database, topic: str) -> None:

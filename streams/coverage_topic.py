@@ -97,7 +97,7 @@ class Answers:
         now, today = time.monotonic(), self._today()
         touched, mark = self._feed.read(), coverage.mark(self._database)
         again, known = self._read, self._last[COVERAGE]
-        reference = {name: each for name, each in tables.items() if name != "source_report"}
+        reference = {name: each for name, each in tables.items() if name != "source_stand"}
         out: dict[int, int] = {}
         if (reference, today) != (again.tables, again.day):
             self._standings = Standings(facts.references(self._database), today)

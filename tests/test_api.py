@@ -352,22 +352,26 @@ def test_rates_of_the_levels_agree(client: TestClient, code: str) -> None:
     assert sum(villages) == below[1]["total"]["events"]
 
 
-def test_rates_are_zero_only_where_something_is_known(client: TestClient) -> None:
-    known = get(client, "/v1/rates/61.01")
-    assert known["at"] == "2026-06-21T01:30:30Z"
-    assert [each["total"]["events"] for each in known["windows"]] == [0, 0, 0]
-    unheard = get(client, "/v1/rates/11")
-    assert [each["total"] for each in unheard["windows"]] == [None] * 3
-    assert "windows" in why(unheard)
-    future = get(client, "/v1/rates/61.01", at="2026-06-21T01:30:31Z")
-    assert [each["total"] for each in future["windows"]] == [None] * 3
-    assert why(future)["windows"] == "at is in the future"
+def rates_of(client: TestClient, code: str, **query: str) -> tuple[list[int | None], set[str]]:
+    """Events of the three windows, and the reasons of those without data."""
+    answer = get(client, f"/v1/rates/{code}", **query)
+    reasons = {each["reason"] for each in answer["absent"] if each["field"].startswith("windows.")}
+    return [each["total"] and each["total"]["events"] for each in answer["windows"]], reasons
+
+
+def test_rates_are_zero_only_where_somebody_vouches_for_it(client: TestClient) -> None:
+    assert get(client, "/v1/rates/61.01")["at"] == "2026-06-21T01:30:30Z"
+    silent = "no data: there are no events, and the sources for this region were silent"
+    assert rates_of(client, "61.01") == ([None] * 3, {silent})  # its source has been silent for two years
+    assert rates_of(client, "61.01", at="2024-06-30T12:30:00+07:00") == ([0, 0, 81], set())
+    unheard = "no data: nothing had been heard of this region by then, neither an event nor a source"
+    assert rates_of(client, "11") == ([None] * 3, {unheard})
+    assert rates_of(client, "61.01", at="2026-06-21T01:30:31Z") == ([None] * 3, {"at is in the future"})
 
 
 @pytest.mark.parametrize("at", ["0001-01-02T00:00:00Z", "1969-01-01T00:00:00Z", "2022-01-01T00:00Z"])
-def test_rates_long_ago(client: TestClient, at: str) -> None:
-    answer = get(client, "/v1/rates/61.01", at=at)
-    assert [each["total"]["events"] for each in answer["windows"]] == [0, 0, 0]
+def test_before_the_first_event_there_are_no_rates(client: TestClient, at: str) -> None:
+    assert rates_of(client, "61.01", at=at)[0] == [None] * 3
 
 
 def test_a_plus_in_a_query_may_stand_as_it_is(client: TestClient) -> None:

@@ -88,9 +88,11 @@ def test_a_figure_is_given_or_absent_with_a_reason(
     ],
 )
 def test_who_is_heard(spoken_for: set[int], code: int, heard: bool) -> None:
-    sources = Sources((each, 7) for each in spoken_for)
+    sources = Sources((each, 7, 5) for each in spoken_for)
     assert sources.heard(code) is sources.heard(code, 7) is heard
     assert not sources.heard(code, 6)
+    assert sources.vouch(code, 5) is heard
+    assert not sources.vouch(code, 6)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ class Reader:
 @pytest.fixture(scope="module", autouse=True)
 def _world(database: Database) -> None:
     empty(database)
-    load(database, [report("synthetic/dukcapil-61.01", "61.01")])
+    load(database, [report("synthetic/dukcapil-61.01", "61.01", at=NOW)])
 
 
 @pytest.fixture
@@ -149,6 +149,21 @@ def standing(database: Database) -> Iterator[Callable[..., Stand]]:
     yield make
     for each in made:
         each.stop()
+
+
+def test_a_source_that_falls_silent_leaves_no_data_and_not_0(standing: Callable[..., Stand]) -> None:
+    stand_ = standing()
+    reader = Reader(stand_.url, "61.01.08")
+    until(lambda: reader.activated() == [0])
+    stand_.clock.now += dt.timedelta(hours=2)
+    until(lambda: len(reader.messages) == 2)
+    told = reader.messages[-1][1]
+    assert [each["total"] and each["total"]["events"] for each in told["windows"]] == [None, None, 0]
+    silent = "no data: there are no events, and the sources for this region were silent"
+    assert [each for each in told["absent"] if each["field"].startswith("windows")] == [
+        {"field": f"windows.{name}.total", "reason": silent} for name in ("minute", "hour")
+    ]
+    reader.leave()
 
 
 def test_numbers_are_pushed_when_events_and_when_the_clock_change_them(

@@ -68,9 +68,12 @@ def target(region: str, basis: str, ratio: float, valid_from: str, valid_to: str
     return {**rest, **named, "origin": f"target of {region} from {valid_from}"}
 
 
-def report(source: str, *regions: str) -> dict[str, Any]:
+def report(source: str, *regions: str, at: dt.datetime | None = None) -> dict[str, Any]:
+    """A source's report: that of the example, of 2024, or one at a time up to which it vouches."""
     example = contracts.examples(EVENTS["SourceReported"], EVENTS["SourceReported"].newest)[0]
-    return {**{k: v for k, v in example.items() if k != "event_id"}, "source": source, "regions": list(regions)}
+    times = dict.fromkeys(("occurred_at", "recorded_at", "complete_until"), f"{at:%Y-%m-%dT%H:%M:%SZ}") if at else {}
+    changed = {"source": source, "regions": list(regions), **times}
+    return {**{k: v for k, v in example.items() if k != "event_id"}, **changed}
 
 
 def happened(kind: str, person: int, village: str, at: str, **more: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from projections import activation
 from projections.catalogue import insert, new_run
 from projections.clickhouse import Database
 from projections.migrate import migrate
-from tests.asking import why, within
+from tests.asking import asked, why, within
 from tests.conftest import empty
 from tests.test_api_world import OPTIONS, denominator, happened, report
 
@@ -301,8 +301,7 @@ def test_before_the_first_event_there_is_no_data_and_after_it_none_is_zero(clean
 
 
 def heartbeat(region: str, at: dt.datetime) -> Json:
-    named = {"occurred_at": at.isoformat(), "recorded_at": at.isoformat(), "complete_until": at.isoformat()}
-    return {**report("dukcapil", region), **named}
+    return report("dukcapil", region, at=at)
 
 
 def test_where_a_source_is_silent_there_is_no_data_and_where_it_speaks_none_is_zero(clean: Database) -> None:
@@ -312,11 +311,16 @@ def test_where_a_source_is_silent_there_is_no_data_and_where_it_speaks_none_is_z
     world = build(clean, at, [], *old, *speaks)
     for code in ("61.01", "61.01.01", "61.01.01.2001", "61"):
         assert [each["now"]["total"]["events"] for each in world.ask(code)["windows"]] == [0] * 4, code
+        rates = asked(world.client, f"/v1/rates/{code}", at=world.at.isoformat())
+        assert [each["total"]["events"] for each in rates["windows"]] == [0] * 3, code
     silent = world.ask("61.72")
     assert [each["now"]["total"] for each in silent["windows"]] == [None] * 4
     assert why(silent)["windows.minute.now.total"] == (
         "no data: there are no events, and the sources for this region were silent"
     )
+    rates = asked(world.client, "/v1/rates/61.72", at=world.at.isoformat())
+    assert [each["total"] for each in rates["windows"]] == [None] * 3
+    assert why(rates)["windows.minute.total"] == why(silent)["windows.minute.now.total"]
     children = world.ask("61")
     assert [each["region"]["code"] for each in children["children"]] == ["61.01"]
     assert "61.72" in {each["region"]["code"] for each in children["without_data"]}

@@ -150,6 +150,8 @@ def test_down_and_back(settings: Settings, page: Page) -> None:
 def test_no_data_is_said_and_is_never_nought(page: Page) -> None:
     page.goto("/?region=11")
     shows(page, "coverage", "Tidak ada data: belum ada kejadian dan laporan sumber untuk wilayah ini")
+    expect(page.locator(".rates dd")).to_have_text(["Tidak ada data"] * 3, timeout=LONG)
+    expect(page.locator(".rates")).to_contain_text("saat itu belum ada kejadian dan laporan sumber untuk wilayah ini")
     assert "0" not in page.locator(".figure .value").first.inner_text()
 
 

@@ -17,7 +17,7 @@ from events.jsonform import WIB
 from events.regions import Region
 from projections.answers import Count
 from projections.facts import Sources
-from projections.measures.live import Counted, Vouched
+from projections.measures.live import Counted
 
 WindowName = Literal["minute", "hour", "day", "today"]
 
@@ -51,11 +51,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Heard:
-    """What tells "none" from "no data": the first days of regions' data, and when sources first and last spoke."""
+    """What tells "none" from "no data": the first days of regions' data, and when sources spoke."""
 
     first_days: Mapping[int, dt.date]
     sources: Sources
-    vouched: Vouched
 
     def silent(self, region: int, span: Span) -> str | None:
         """Why a span without any event of the region is no data; None where it is 0."""
@@ -63,9 +62,8 @@ class Heard:
         named = first is not None and first <= _day_of_last_minute(span.end)
         if not named and not self.sources.heard(region, _ms(span.end) - 1):
             return UNHEARD
-        until = self.vouched.until(region)
-        vouched = until is not None and until >= _ms(span.begin - SILENT)
-        return SILENCE if self.sources.heard(region, _ms(span.begin - SILENT)) and not vouched else None
+        since = _ms(span.begin - SILENT)
+        return SILENCE if self.sources.heard(region, since) and not self.sources.vouch(region, since) else None
 
 
 class Ratio(Model):

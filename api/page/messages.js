@@ -326,7 +326,6 @@ const REASONS = [
   [/^as_of is in the future$/, () => "tanggalnya belum tiba"],
   [/^no worker has reported yet$/, () => "belum ada data dari pekerja"],
   [/^not verified yet$/, () => "belum diverifikasi"],
-  [/^no events in these windows, no coverage and no source reports for this region$/, () => "belum ada kejadian dan laporan sumber untuk wilayah ini"],
   [/^no data: nothing had been heard of this region by then, neither an event nor a source$/, () => "saat itu belum ada kejadian dan laporan sumber untuk wilayah ini"],
   [/^no data: there are no events, and the sources for this region were silent$/, () => "tidak ada kejadian, dan sumber wilayah ini diam"],
   [/^cannot_tell: fewer than (\d+) activations at this time of last week$/, (m) => `tidak dapat dibandingkan: kurang dari ${m[1]} aktivasi pada waktu yang sama minggu lalu`],

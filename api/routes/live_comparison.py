@@ -76,7 +76,8 @@ def _figures(
     below = regions.children().get(region.number, [])
     windows = contract.spans(end)
     today = windows["today"]
-    heard = _heard(context, standing, [region, *below], windows["day"].week_before().begin)
+    firsts = questions.first_days(context.database, [each.number for each in (region, *below)])
+    heard = Heard(firsts, context.sources.at(standing))
     day = [questions.counted(context.database, region.number, each.begin, each.end) for each in _both(today)]
     asked, reference = _asked(context, standing, [region, *below], contract.day_of(end), query)
     children = [contract.child(_below(each, today, day, heard, asked, reference)) for each in below]
@@ -92,15 +93,6 @@ def _figures(
         "without_data": [each for each in children if isinstance(each, contract.WithoutData)],
         "absent": absent + nobody,
     }
-
-
-def _heard(context: Context, standing: Standing, whom: Sequence[Region], since: dt.datetime) -> Heard:
-    """The first of them is the region asked for, the others lie within it."""
-    return Heard(
-        questions.first_days(context.database, [each.number for each in whom]),
-        context.sources.at(standing),
-        questions.vouched(context.database, whom[0].number, since - contract.SILENT),
-    )
 
 
 def _asked(

@@ -34,5 +34,5 @@ SELECT
     toDateTime64(0, 3, 'UTC'),
     toDateTime64(0, 3, 'UTC')
 FROM system.parts AS s
-WHERE s.active AND s.database = currentDatabase() AND s.table IN ('denominator', 'target', 'source_report')
+WHERE s.active AND s.database = currentDatabase() AND s.table IN ('denominator', 'target', 'source_stand')
 GROUP BY s.table

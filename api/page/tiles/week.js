@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { fill, h } from "../dom.js";
-import { noData } from "../frame.js";
+import { noData, reasons } from "../frame.js";
 import { question } from "../state.js";
 
 const MINUTE = 60_000;
@@ -25,7 +25,7 @@ export const week = {
     const { t } = page;
     const head = ["week_window", "week_now", "week_before"].map((name, index) => h("th", { scope: "col", class: index ? "number" : "" }, t(name)));
     fill(body, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, answer.windows.map((each) => row(each, page)))),
-      missing(answer, page), ranked("leaders", answer, page), ranked("laggards", answer, page));
+      reasons(answer.absent, page, ({ field }) => field.startsWith("windows")), ranked("leaders", answer, page), ranked("laggards", answer, page));
   },
   rows: (answer) => [...answer.windows, ...answer.children],
 };
@@ -36,12 +36,6 @@ function row({ window, now, week_before: before, activated }, page) {
   const share = activated.value === null ? null : h("small", { class: "under" }, format.share(activated.value));
   return h("tr", {}, h("th", { scope: "row" }, t(window)),
     h("td", { class: "number" }, count(now), share), h("td", { class: "number" }, count(before)));
-}
-
-// The reasons once, however many figures share them.
-function missing(answer, page) {
-  const reasons = new Set(answer.absent.filter(({ field }) => field.startsWith("windows")).map(({ reason }) => reason));
-  return [...reasons].map((reason) => h("p", { class: "note" }, page.t.reason(reason, page.format.day)));
 }
 
 function ranked(kind, answer, page) {
