@@ -15,7 +15,7 @@ from api.models import Absent, Model, RegionName
 from events import regions
 from events.jsonform import WIB
 from events.regions import Region
-from projections.measures.silence import Said
+from projections.measures.silence import Gaps, Said
 
 LEAST_GAPS = 10
 State = Literal["activations", "no_activations", "no_news"]
@@ -123,17 +123,21 @@ def counted_for(region: Region, said: Said) -> int:
     return region.number if said.region in regions.ancestors_of(region.number) else said.region
 
 
-def silence(region: Region, said: Said, activated: Mapping[dt.date, int], window: Window) -> Silence:
+def state(said: Said, activated: Mapping[dt.date, int], window: Window) -> State:
+    """`activated`: activations by day of `counted_for`, at least on the days of the window."""
+    covered, found = _covered(said, activated, window)
+    return ("activations" if found else "no_activations") if covered else "no_news"
+
+
+def silence(region: Region, said: Said, gaps: Gaps, activated: Mapping[dt.date, int], window: Window) -> Silence:
     """`activated`: activations by day of `counted_for`, from the first day of the window or that after the last one
     completed, whichever is earlier."""
-    completed = last_complete(said.complete_ms)
-    covered = max((min(completed, window.last) - window.first).days + 1, 0)
-    found = sum(n for day, n in activated.items() if window.first <= day <= min(completed, window.last))
+    covered, found = _covered(said, activated, window)
     reported = _utc(said.reported_ms)
     given = {
         "activations": found if covered else NO_NEWS,
-        "usual_gap_seconds": said.median_ms / 1000 if said.gaps else NO_GAP,
-        "longer_gaps": Share.of(said.longer, said.gaps) if said.gaps >= LEAST_GAPS else FEW_GAPS,
+        "usual_gap_seconds": gaps.median_ms / 1000 if gaps.gaps else NO_GAP,
+        "longer_gaps": Share.of(gaps.longer, gaps.gaps) if gaps.gaps >= LEAST_GAPS else FEW_GAPS,
     }
     return Silence.model_validate(
         {
@@ -141,18 +145,25 @@ def silence(region: Region, said: Said, activated: Mapping[dt.date, int], window
             "region": RegionName.of(regions.region(said.region)),
             "inherited": said.region != region.number and said.region in regions.ancestors_of(region.number),
             "counted_for": RegionName.of(regions.region(counted_for(region, said))),
-            "state": ("activations" if found else "no_activations") if covered else "no_news",
+            "state": state(said, activated, window),
             "days": window.days,
             "covered_days": covered,
-            "activations_since": sum(n for day, n in activated.items() if day > completed),
+            "activations_since": sum(n for day, n in activated.items() if day > last_complete(said.complete_ms)),
             "reported_at": reported,
             "complete_until": _utc(said.complete_ms),
-            "events_sent": said.events_sent,
+            "events_sent": gaps.events_sent,
             "silence_seconds": round((window.now - reported).total_seconds(), 3),
             **{name: None if isinstance(each, str) else each for name, each in given.items()},
             "absent": [Absent(field=k, reason=v) for k, v in given.items() if isinstance(v, str)],
         }
     )
+
+
+def _covered(said: Said, activated: Mapping[dt.date, int], window: Window) -> tuple[int, int]:
+    """Days of the window that the source completed, and activations on these."""
+    last = min(last_complete(said.complete_ms), window.last)
+    found = sum(n for day, n in activated.items() if window.first <= day <= last)
+    return max((last - window.first).days + 1, 0), found
 
 
 def _utc(ms: int) -> dt.datetime:

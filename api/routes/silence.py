@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -44,8 +44,11 @@ def silence(region: RegionInScope, query: Annotated[SilenceQuery, Query()], cont
     window = measure.Window(today - query.days * ONE_DAY, today - ONE_DAY, now)
     everything = read.said(context.database, region.number, now)
     said = [each for each in everything if _may_see(context, who, each)]
-    found = _silences(context, region, said, window)
-    states = Counter(each.state for each in found)
+    said.sort(key=lambda each: (each.reported_ms, each.source, regions.format_code(each.region)))
+    activated = _activated(context, region, said, window)
+    states = Counter(measure.state(each, activated[measure.counted_for(region, each)], window) for each in said)
+    shown = said[query.offset : query.offset + query.limit]
+    gaps = read.gaps(context.database, shown, now)
     return respond(
         measure.SilenceAnswer.model_validate(
             {
@@ -54,10 +57,19 @@ def silence(region: RegionInScope, query: Annotated[SilenceQuery, Query()], cont
                 "from": window.first,
                 "to": window.last,
                 "states": {state: states[state] for state in ("activations", "no_activations", "no_news")},
-                "total": len(found),
+                "total": len(said),
                 "limit": query.limit,
                 "offset": query.offset,
-                "items": found[query.offset : query.offset + query.limit],
+                "items": [
+                    measure.silence(
+                        region,
+                        each,
+                        gaps[each.source, each.region],
+                        activated[measure.counted_for(region, each)],
+                        window,
+                    )
+                    for each in shown
+                ],
                 "absent": _absent(everything, said) + standing.absent,
                 "data": standing.data,
             }
@@ -78,13 +90,13 @@ def _may_see(context: Context, who: Caller, said: Said) -> bool:
     return LEVELS.index(level) <= LEVELS.index(context.options.public_level) or who.may_see(said.region)
 
 
-def _silences(context: Context, region: Region, said: Sequence[Said], window: measure.Window) -> list[measure.Silence]:
+def _activated(
+    context: Context, region: Region, said: Sequence[Said], window: measure.Window
+) -> Mapping[int, Mapping[dt.date, int]]:
+    """Activations by day of the regions that they are counted for."""
     earliest = window.last - dt.timedelta(days=LOOK_BACK_DAYS)
     open_since = [max(measure.last_complete(each.complete_ms) + ONE_DAY, earliest) for each in said]
     codes = sorted({measure.counted_for(region, each) for each in said})
     first = min([window.first, *open_since])
-    activated = read.activations(context.database, codes, first, window.now.astimezone(WIB).date())
-    found = [
-        measure.silence(region, each, activated.get(measure.counted_for(region, each), {}), window) for each in said
-    ]
-    return sorted(found, key=lambda each: (-each.silence_seconds, each.source, each.region.code))
+    found = read.activations(context.database, codes, first, window.now.astimezone(WIB).date())
+    return {code: found.get(code, {}) for code in codes}

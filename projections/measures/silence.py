@@ -18,13 +18,19 @@ NOBODY = -1  # no region has it: a list in a statement can't be empty
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a source has said of a region. Times in milliseconds since 1970. `gaps`: silences between two of its reports
-    in the last year, `longer` of them longer than the present one; `median_ms` of them, 0 where there is none."""
+    """When a source last spoke of a region, and up to when it has sent everything; milliseconds since 1970."""
 
     source: str
     region: int
     reported_ms: int
     complete_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """What a source's last report of a region tells of, and its silences between two reports in the last year: `longer`
+    of them longer than the present one; `median_ms` of them, 0 where there is none."""
+
     events_sent: int
     gaps: int
     longer: int
@@ -33,13 +39,20 @@ class Said:
 
 def said(database: Database, region: int, now: dt.datetime) -> list[Said]:
     """What was said by `now` of the region, of those within it and of those above it. Raises DatabaseError."""
-    params = {
-        "above": tuple(regions.ancestors_of(region)),
-        "now_ms": round(now.timestamp() * 1000),
-        "year_ms": YEAR_MS,
-        **ranges_within(region),
-    }
-    return [Said(**row) for row in database.rows(sql.query("silence"), params)]
+    params = {"above": tuple(regions.ancestors_of(region)), "now_ms": _ms(now), **ranges_within(region)}
+    return [Said(**row) for row in database.rows(sql.query("silence_stand"), params)]
+
+
+def gaps(database: Database, whom: Sequence[Said], now: dt.datetime) -> dict[tuple[str, int], Gaps]:
+    """By source and region. It reads a year of their reports: ask for those alone that are shown.
+
+    Raises DatabaseError.
+    """
+    if not whom:
+        return {}
+    params = {"whom": tuple((each.region, each.source) for each in whom), "now_ms": _ms(now), "year_ms": YEAR_MS}
+    rows = database.rows(sql.query("silence_gaps"), params)
+    return {(row.pop("source"), row.pop("region")): Gaps(**row) for row in rows}
 
 
 def activations(
@@ -51,3 +64,7 @@ def activations(
     for row in database.rows(sql.query("silence_activations"), params):
         found[row["region"]][row["day"]] = row["activated"]
     return found
+
+
+def _ms(at: dt.datetime) -> int:
+    return round(at.timestamp() * 1000)
