@@ -12,6 +12,7 @@ from projections.clickhouse import Database
 PLACES: dict[str, str] = {
     "activation_event": "domicile, toDate(occurred_at, 'Asia/Jakarta')",
     "activity": "service_region, day",
+    "activated_event": "domicile, day",
     "failure": "village, day",
     "person_day": "village, day",
     "coverage_day": "region, day",

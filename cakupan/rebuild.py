@@ -36,7 +36,7 @@ from projections.sql import Migration
 
 # The tables of each projection, in the order in which one is computed from the other.
 PROJECTIONS: dict[str, tuple[str, ...]] = {
-    "base": ("activation_event", "activity", "failure"),
+    "base": ("activation_event", "activity", "activated_event", "failure"),
     "coverage": ("person_day", "coverage_day"),
     "rates": ("region_minute",),
     "service": ("service_day",),

@@ -40,7 +40,7 @@ _DIGEST = (
 
 # The tables that hold the rows themselves.
 COPIES: dict[str, tuple[str, ...]] = {
-    events.ACTIVATION: ("activation_event", "activity", "failure"),
+    events.ACTIVATION: ("activation_event", "activity", "activated_event", "failure"),
     events.OUTREACH: ("outreach_event",),
     events.REFERENCE: ("denominator", "target", "figure"),
     events.HEARTBEAT: ("source_report",),

@@ -1,11 +1,8 @@
--- Activations that name the activity they came from, by activity, wherever the people live. The event base is sorted by
--- person: this reads two narrow columns of all of it. Without FINAL: an event is counted once by its id.
-SELECT lower(hex(outreach_id)) AS outreach, uniqExact(event_id) AS activated
-FROM activation_event
-PREWHERE outreach_id IN (
-    SELECT outreach_id
-    FROM outreach_event
-    WHERE type = 'OutreachHeld' AND startsWith(toString(service_region), %(prefix)s)
-        AND toDate(occurred_at, 'Asia/Jakarta') BETWEEN %(first)s AND %(last)s)
-WHERE type = 'Activated'
+-- Activations that name an activity reported within a region, by activity, wherever the people live; from a week before the
+-- first day asked for, since a report of several days carries one of them.
+WITH
+-- include reports
+SELECT lower(hex(outreach_id)) AS outreach, count() AS activated
+FROM activated_event FINAL
+WHERE day >= toDate32(%(first)s) - 7 AND outreach_id IN (SELECT outreach_id FROM reports WHERE type = 'OutreachHeld')
 GROUP BY outreach
