@@ -32,6 +32,7 @@ CONTROLS = 5
 FEWEST_CONTROLS = 3
 FEWEST_VISITS = 20
 DRAWS = 2000
+DRAWN_AT_ONCE = 100
 SEED = 20240630
 LEVEL = 0.95
 
@@ -116,7 +117,7 @@ def compare(
     one or today."""
     found = Compared()
     days = _days_of_visits(held)
-    tables = {regency: _Regency(each, begin, end) for regency, each in villages.items()}
+    tables = {regency: _Regency(each, days, begin, end) for regency, each in villages.items()}
     for visit in visits:
         reason = _compare(visit, days, tables, begin, today, found)
         if reason:
@@ -130,17 +131,14 @@ def figures(found: Compared) -> tuple[Verdict, Effect | None]:
     if visits < FEWEST_VISITS:
         return "cannot_tell", None
     own, controls = np.array(found.own), np.array(found.controls)
-    drawn = np.random.default_rng(SEED).integers(0, visits, (DRAWS, visits))
-    # How often each visit was drawn: means of all draws are one product.
-    weights = np.stack([np.bincount(each, minlength=visits) for each in drawn]) / visits
     lifts = own - controls
-    effect = _mean(lifts.sum(axis=1), weights)
-    by_day = [OfDay(day=day, effect=_mean(lifts[:, day], weights)) for day in range(WINDOW)]
+    sums = [each.sum(axis=1) for each in (own, controls, lifts)]
+    over_baseline, of_controls, effect, *by_day = _means(np.column_stack([*sums, lifts]))
     answer = Effect(
-        over_baseline=_mean(own.sum(axis=1), weights),
-        controls=_mean(controls.sum(axis=1), weights),
+        over_baseline=over_baseline,
+        controls=of_controls,
         effect=effect,
-        by_day=by_day,
+        by_day=[OfDay(day=day, effect=each) for day, each in enumerate(by_day)],
     )
     verdict: Verdict = "raised" if effect.low > 0 else "lowered" if effect.high < 0 else "no_effect_shown"
     return verdict, answer
@@ -202,10 +200,12 @@ def nothing(reason: str) -> dict[str, Any]:
 class _Regency:
     """Villages of a regency, in rows, by day."""
 
-    def __init__(self, villages: Sequence[Village], begin: dt.date, end: dt.date) -> None:
+    def __init__(
+        self, villages: Sequence[Village], days: Mapping[int, Sequence[dt.date]], begin: dt.date, end: dt.date
+    ) -> None:
         length = max((end - begin).days + 1, 0)
         self.row = {each.village: row for row, each in enumerate(villages)}
-        self.codes = [each.village for each in villages]
+        self.codes = np.array([each.village for each in villages])
         self.heard = np.array([(each.heard - begin).days for each in villages])
         self.activated = np.zeros((len(villages), length))
         changes = np.zeros((len(villages), length))
@@ -214,20 +214,30 @@ class _Regency:
             changes[row, each.days] = each.changes
         before = np.array([[each.active_before] for each in villages])
         self.active = before + np.cumsum(changes, axis=1) - changes  # at the beginning of a day
+        visits = np.zeros((len(villages), length + 1), dtype=np.int64)
+        for row, each in enumerate(villages):
+            for day in days.get(each.village, ()):
+                visits[row, min(max((day - begin).days + 1, 0), length)] += 1
+        self.visits_before = np.cumsum(visits, axis=1)  # a day, those of that day left out
 
-    def over_baseline(self, rows: Sequence[int], day: int) -> Floats:
+    def over_baseline(self, rows: NDArray[np.int64], day: int) -> Floats:
         """(rows, 15): people who became active, less the daily mean of the 28 days before."""
         baseline = self.activated[rows, day - BASELINE_DAYS : day].mean(axis=1, keepdims=True)
         return np.asarray(self.activated[rows, day : day + WINDOW] - baseline)
 
-    def nearest(self, row: int, day: int, free: Sequence[int]) -> list[int]:
-        """The rows most like one before the baseline of a day: by activations of the 28 days before it and people
-        active at its beginning, each as a logarithm, so that twice as many is as far at any size."""
+    def controls(self, row: int, day: int) -> NDArray[np.int64]:
+        """The rows most like one before the baseline of a day, of those that were heard of and had no visit near it: by
+        activations of the 28 days before the baseline and people active at its beginning, each as a logarithm, so that
+        twice as many is as far at any size."""
         begin = day - BASELINE_DAYS
+        near = self.visits_before[:, day + WINDOW] - self.visits_before[:, max(day - APART_DAYS, 0)]
+        free = (self.heard <= day - PAST_DAYS) & (near == 0)
+        free[row] = False
+        rows = np.flatnonzero(free)
         activated = np.log1p(self.activated[:, begin - MATCHED_DAYS : begin].sum(axis=1))
         active = np.log1p(np.maximum(self.active[:, begin], 0))
-        far = np.hypot(activated - activated[row], active - active[row])
-        return sorted(free, key=lambda each: (far[each], self.codes[each]))[:CONTROLS]
+        far = np.hypot(activated - activated[row], active - active[row])[rows]
+        return rows[np.lexsort((self.codes[rows], far))[:CONTROLS]]
 
 
 def _compare(
@@ -250,17 +260,10 @@ def _compare(
     row = table.row.get(visit.region) if table else None
     if table is None or row is None or table.heard[row] > day - PAST_DAYS:
         return "not_heard_before"
-    free = [
-        other
-        for other, code in enumerate(table.codes)
-        if other != row
-        and table.heard[other] <= day - PAST_DAYS
-        and not any(_near(each, visit.day) for each in days.get(code, ()))
-    ]
-    controls = table.nearest(row, day, free)
+    controls = table.controls(row, day)
     if len(controls) < FEWEST_CONTROLS:
         return "too_few_controls"
-    found.own.append(table.over_baseline([row], day)[0])
+    found.own.append(table.over_baseline(np.array([row]), day)[0])
     found.controls.append(table.over_baseline(controls, day).mean(axis=0))
     found.matched.append(len(controls))
     return None
@@ -277,17 +280,29 @@ def _days_of_visits(held: Iterable[Visit]) -> dict[int, list[dt.date]]:
     return found
 
 
-def _mean(of_visits: Floats, weights: Floats) -> Mean:
-    mean = of_visits.mean()
-    drawn = mean + widening(len(of_visits)) * (weights @ of_visits - mean)
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Mean(
-        numerator=round(float(of_visits.sum()), 6),
-        denominator=len(of_visits),
-        value=round(float(mean), 6),
-        low=round(float(low), 6),
-        high=round(float(high), 6),
-    )
+def _means(of_visits: Floats) -> list[Mean]:
+    """Of each column; a row a visit. Drawn some at a time: a nation's visits, all at once, take a gigabyte."""
+    visits = len(of_visits)
+    mean = of_visits.mean(axis=0)
+    draws = np.random.default_rng(SEED)
+    drawn = []
+    for _ in range(DRAWS // DRAWN_AT_ONCE):
+        # How often each visit was drawn: means of all draws are one product.
+        chosen = draws.integers(0, visits, (DRAWN_AT_ONCE, visits))
+        weights = np.stack([np.bincount(each, minlength=visits) for each in chosen]) / visits
+        drawn.append(weights @ of_visits)
+    wide = mean + widening(visits) * (np.concatenate(drawn) - mean)
+    lows, highs = np.quantile(wide, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return [
+        Mean(
+            numerator=round(float(total), 6),
+            denominator=visits,
+            value=round(float(value), 6),
+            low=round(float(low), 6),
+            high=round(float(high), 6),
+        )
+        for total, value, low, high in zip(of_visits.sum(axis=0), mean, lows, highs, strict=True)
+    ]
 
 
 def _example_mean(value: float, width: float) -> dict[str, float]:
