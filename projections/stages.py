@@ -4,18 +4,23 @@ Nothing is noted when events come in. ClickHouse numbers the blocks of a table i
 visible, and a row keeps its number when parts are merged: so whoever has events behind the last number that was staged
 is looked at again. Repeating it changes nothing, and several workers may do it at once. The number is noted after the
 rows are written, so a crash only repeats work.
+
+Where everybody is to be staged, for the first time or anew, how far that has come is noted as well: who begins after
+one who stopped goes on there. Nothing is emptied before: each time is a generation, whose rows win over earlier ones.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from projections import sql
 from projections.clickhouse import Database
 
 CHUNK_EVENTS = 100_000  # of new events at most, roughly, whose people are staged in one statement
+_NOTED = ("mark", "generation", "aim", "block", "next", "settled")
 _PREFIXES = 1 << 16  # pseudonyms are random: their first two bytes share them out evenly
 
 
@@ -23,12 +28,18 @@ _PREFIXES = 1 << 16  # pseudonyms are random: their first two bytes share them o
 class Stand:
     """What was staged: events in blocks of the base up to `block` of `newest`, as of `staged_at`.
 
-    `settled`: erasures that were carried out by now, and `settled_before` by the stand noted last.
+    Block 0: not everybody yet; those whose pseudonym begins with `next` or more are left, as of the block `aim`.
+    `settled`: erasures that were carried out by now, and `settled_before` by the stand noted last. `generation`: how
+    often all had been staged anew when this was begun, and `generations` by now.
     """
 
     mark: str
     newest: int
+    generation: int
+    generations: int
+    aim: int
     block: int
+    next: int
     settled: int
     settled_before: int
     staged_at: dt.datetime
@@ -53,21 +64,26 @@ def stand(database: Database) -> Stand:
 def refresh(database: Database) -> Generator[int, None, None]:
     """Stage everybody with new events, a part of them at each step; yields how many parts are left.
 
-    Raises DatabaseError. Nothing is noted until the last step was taken: one who stops before repeats it all.
+    Raises DatabaseError. Who stops before the last step repeats it all, but where everybody is to be staged: then the
+    next one goes on where the last step ended.
     """
     before = stand(database)
     if not before.due:
         return
-    anew = not before.begun or before.newest < before.block
-    if anew:
-        database.run("TRUNCATE TABLE person_stage")
-        _note(database, before, 0)
-    seen = 0 if anew else before.block
-    for left, (low, high) in _chunks(database, seen):
-        database.run(sql.query("stage_people"), {"seen": seen, "low": low, "high": high})
+    if not before.begun or before.newest < before.block:
+        before = replace(before, generation=before.generations + 1, aim=before.newest, block=0, next=0)
+        _note(database, before)
+    filling = before.block == 0
+    for left, (low, high) in _chunks(database, before.block, before.next):
+        params = {"seen": before.block, "low": _low(low), "high": _high(high), "generation": before.generation}
+        database.run(sql.query("stage_people"), params)
+        if filling:
+            _note(database, replace(before, next=high + 1))
         yield left
+    if filling:
+        _forget_earlier(database, before.generation)
     _sweep(database, before)
-    _note(database, before, before.newest)
+    _note(database, replace(before, block=before.aim if filling else before.newest, next=0))
 
 
 def again(database: Database) -> None:
@@ -75,13 +91,29 @@ def again(database: Database) -> None:
     database.run("INSERT INTO stage_again SELECT now64(3)")
 
 
-def _chunks(database: Database, seen: int) -> Iterator[tuple[int, tuple[str, str]]]:
-    """How many come after it, and the first and last pseudonym of each, in hexadecimal."""
-    (row,) = database.rows(sql.query("stage_fresh"), {"seen": seen, "low": "00" * 16, "high": "ff" * 16})
-    count = min(-(-row["events"] // CHUNK_EVENTS), _PREFIXES)
-    for each in range(count):
-        low, high = each * _PREFIXES // count, (each + 1) * _PREFIXES // count - 1
-        yield count - each - 1, (f"{low:04x}" + "00" * 14, f"{high:04x}" + "ff" * 14)
+def _chunks(database: Database, seen: int, start: int) -> Iterator[tuple[int, tuple[int, int]]]:
+    """How many come after it, and the first and last prefix of each, from `start` on."""
+    params = {"seen": seen, "low": _low(start), "high": _high(_PREFIXES - 1)}
+    events = database.rows(sql.query("stage_fresh"), params)[0]["events"] if start < _PREFIXES else 0
+    count = min(-(-events // CHUNK_EVENTS), _PREFIXES - start)
+    bounds = [start + each * (_PREFIXES - start) // count for each in range(count)] + [_PREFIXES] if count else []
+    for each, (low, after) in enumerate(itertools.pairwise(bounds), 1):
+        yield count - each, (low, after - 1)
+
+
+def _low(prefix: int) -> str:
+    """The first pseudonym with these first two bytes, in hexadecimal."""
+    return f"{prefix:04x}" + "00" * 14
+
+
+def _high(prefix: int) -> str:
+    return f"{prefix:04x}" + "ff" * 14
+
+
+def _forget_earlier(database: Database, generation: int) -> None:
+    params = {"generation": generation}
+    if database.rows(sql.query("stage_outdated"), params):
+        database.run(sql.query("stage_forget"), params)
 
 
 def _sweep(database: Database, before: Stand) -> None:
@@ -97,13 +129,5 @@ def _sweep(database: Database, before: Stand) -> None:
         )
 
 
-def _note(database: Database, seen: Stand, block: int) -> None:
-    database.insert(
-        "staged",
-        {
-            "mark": [seen.mark],
-            "block": [block],
-            "settled": [seen.settled],
-            "staged_at": [dt.datetime.now(dt.UTC)],
-        },
-    )
+def _note(database: Database, come: Stand) -> None:
+    database.run(sql.query("stage_note"), {name: getattr(come, name) for name in _NOTED})

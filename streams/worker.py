@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from events.catalogue import ACTIVATION
 from events.kafka import KafkaProbe
 from events.publisher import Publisher
 from projections import activation
@@ -35,6 +36,7 @@ COLLECT_AFTER = 200_000  # new objects
 TELL_SECONDS = 1.0
 TURN_SECONDS = 0.5
 ORPHAN_RUN_SECONDS = 3600
+STAGER = Partition(ACTIVATION, 0)  # the worker that has it stages people: several would do the same work twice
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Po
 
     async def stage() -> None:
         await current.wait()
-        await stage_forever(database, ingest.behind)
+        await stage_forever(database, lambda: ingest.behind() or not _has(app, STAGER))
 
     _run_with(app, stage)
 
@@ -145,6 +147,10 @@ def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Po
             if not silent:  # once an outage, not once a second
                 log.warning("telling the position: %s", error)
             silent = True
+
+
+def _has(app: WorkerApp, partition: Partition) -> bool:
+    return any((each.topic, each.partition) == partition for each in app.progress())
 
 
 def _require_current(database: Database) -> None:

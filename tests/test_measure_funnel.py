@@ -19,7 +19,7 @@ from events import codec, identity
 from events.catalogue import EVENTS, OUTREACH, examples
 from events.codec import Event
 from events.jsonform import values_of_version
-from projections import catalogue, integrity, stages
+from projections import catalogue, integrity, sql, stages
 from projections.clickhouse import Database
 from streams.staging import stage_forever
 from tests.asking import asked, why
@@ -335,10 +335,64 @@ def test_one_who_stops_on_the_way_leaves_nothing_undone(
     next(steps)
     steps.close()
     assert not stages.stand(clean).whole
-    again = list(stages.refresh(clean))
-    assert again == [4, 3, 2, 1, 0]
-    assert get(client, "61.01")["stages"][1]["people"] == len(log)
+    # What comes in meanwhile, of one who was staged already and of one who was not.
+    late = [event("Activated", n << 120, VILLAGES[0], NOON + 1) for n in (1, 226)]
+    take_in(clean, late)
+    assert list(stages.refresh(clean))[-1] == 0
+    assert stages.stand(clean).whole
+    list(stages.refresh(clean))
+    assert [each["people"] for each in get(client, "61.01")["stages"][1:4]] == [len(log), len(late), len(late)]
     assert list(stages.refresh(clean)) == []
+
+
+def staged_by(database: Database) -> list[Json]:
+    return database.rows("SELECT subject_id, version FROM person_stage ORDER BY subject_id, version")
+
+
+def test_who_goes_on_stages_nobody_twice(clean: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "CHUNK_EVENTS", 2)
+    take_in(clean, [event("ActivationRegistered", n << 120, VILLAGES[0], NOON) for n in range(1, 250, 25)])
+    steps = stages.refresh(clean)
+    next(steps)
+    next(steps)
+    steps.close()
+    begun = staged_by(clean)
+    clean.run("SYSTEM STOP MERGES person_stage")
+    try:
+        stage(clean)
+        assert len(staged_by(clean)) == 10 > len(begun) > 0
+    finally:
+        clean.run("SYSTEM START MERGES person_stage")
+
+
+def test_the_migration_takes_over_how_far_staging_had_come(clean: Database) -> None:
+    take_in(clean, [event("ActivationRegistered", 1, VILLAGES[0], NOON)])
+    stage(clean)
+    before = stages.stand(clean)
+    old = {"mark": [before.mark], "block": [before.block], "settled": [before.settled], "staged_at": [before.staged_at]}
+    clean.insert("staged", old)
+    clean.run("TRUNCATE TABLE staging")
+    assert stages.stand(clean).due
+    (migration,) = (each for each in sql.migrations() if each.name == "staged_on_the_way")
+    clean.run(migration.statements[-1])
+    assert not stages.stand(clean).due
+
+
+def test_two_who_stage_everybody_at_once_lose_nobody(
+    clean: Database, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "CHUNK_EVENTS", 2)
+    log = [event("ActivationRegistered", n << 120, VILLAGES[0], NOON) for n in range(1, 250, 25)]
+    take_in(clean, log)
+    one, other = stages.refresh(clean), stages.refresh(clean)
+    order = [one, other, one, one, other, one, one, one, other]
+    left = [next(each, None) for each in order]
+    assert left[7] is None  # the first is done, the second is still on the way
+    assert stages.stand(clean).whole
+    assert get(client, "61.01")["stages"][1]["people"] == len(log)
+    list(other)
+    assert stages.stand(clean).whole
+    assert get(client, "61.01")["stages"][1]["people"] == len(log)
 
 
 def test_an_erasure_leaves_no_pseudonym_and_every_figure(clean: Database, client: TestClient) -> None:

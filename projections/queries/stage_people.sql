@@ -35,7 +35,7 @@ people AS
 )
 SELECT
     place.1 AS day, place.2 AS village, subject_id, place = (entry.1, entry.2) AS counts, entry.3 AS entered_at,
-    registered_at, face_at, qr_at, activated_at, used_at, kept, version
+    registered_at, face_at, qr_at, activated_at, used_at, kept, bitShiftLeft(toUInt64(%(generation)s), 40) + version
 FROM people
 ARRAY JOIN named AS place
 SETTINGS max_threads = 1 -- nobody waits for it
