@@ -24,8 +24,8 @@ PLACES: dict[str, str] = {
     "figure": "region, reported_on",
     "source_report": "region, toDate(occurred_at, 'Asia/Jakarta')",
     "alert_event": "region, toDate(occurred_at, 'Asia/Jakarta')",
-    "dead_letter_decision": "topic, partition, offset",
     "source_stand": "region, source",
+    "dead_letter_decision": "topic, partition, offset",
     "dead_letter": "topic, partition, offset",
 }
 

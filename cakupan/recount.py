@@ -268,3 +268,77 @@ def _activations(log: Log) -> Iterator[tuple[str, dict[str, Any]]]:
     for event in log.events.values():
         if catalogue.EVENTS[event.name].topic == catalogue.ACTIVATION:
             yield event.name, event.values
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How far a person has come, in one of the villages and on one of the days in which they registered or were
+    activated. `counts`: they entered there and then. Times in ms; None: it did not happen. `kept`: active 30 days after
+    the first activation. `events`: how many it follows from."""
+
+    subject: bytes
+    counts: bool
+    entered: int
+    firsts: tuple[int | None, ...]  # registered, face verified, QR verified, activated, used
+    kept: bool
+    events: int
+
+
+_STEPS = ("ActivationRegistered", "FaceVerified", "QrVerified", "Activated", "FirstUsed")
+_KEPT_MS = 30 * DAY_MS
+
+
+def count_stages(log: Log) -> dict[RegionDay, list[Stage]]:
+    """People by village and day, each by how far they have come."""
+    people: dict[bytes, list[tuple[int, bytes, str, int]]] = defaultdict(list)
+    for name, v in _activations(log):
+        if name in _STEPS or name == "Deactivated":
+            people[v["subject_id"]].append((v["occurred_at"], v["event_id"], name, v["domicile"]))
+    out: dict[RegionDay, list[Stage]] = defaultdict(list)
+    for subject, history in people.items():
+        for place, stage in _stages(subject, sorted(history)):
+            out[place].append(stage)
+    return dict(out)
+
+
+def _stages(subject: bytes, history: list[tuple[int, bytes, str, int]]) -> Iterator[tuple[RegionDay, Stage]]:
+    firsts: dict[str, tuple[int, int]] = {}
+    for at, _, name, village in history:
+        firsts.setdefault(name, (at, village))
+    entry = firsts.get("ActivationRegistered") or firsts.get("Activated")
+    if entry is None:
+        return
+    times = tuple(firsts[name][0] if name in firsts else None for name in _STEPS)
+    kept = "Activated" in firsts and _kept(history, firsts["Activated"][0])
+    named = {(v, wib_day(at)) for at, _, name, v in history if name in ("ActivationRegistered", "Activated")}
+    for place in named:
+        counts = place == (entry[1], wib_day(entry[0]))
+        yield place, Stage(subject, counts, entry[0], times, kept, len(history))
+
+
+def _kept(history: list[tuple[int, bytes, str, int]], activated: int) -> bool:
+    by_then = [name for at, _, name, _ in history if at <= activated + _KEPT_MS]
+    return [name for name in by_then if name in ("Activated", "Deactivated")][-1] == "Activated"
+
+
+@dataclass
+class Spoken:
+    """When a source first and last reported of a region, and up to when it has sent everything; ms."""
+
+    first_at: int
+    reported_at: int
+    complete_until: int
+
+
+def count_sources(log: Log) -> dict[tuple[int, str], Spoken]:
+    """By region and source."""
+    out: dict[tuple[int, str], Spoken] = {}
+    for event in log.events.values():
+        if event.name == "SourceReported":
+            v = event.values
+            for region in v["regions"]:
+                spoken = out.setdefault((region, v["source"]), Spoken(v["occurred_at"], v["occurred_at"], 0))
+                spoken.first_at = min(spoken.first_at, v["occurred_at"])
+                spoken.reported_at = max(spoken.reported_at, v["occurred_at"])
+                spoken.complete_until = max(spoken.complete_until, v["complete_until"])
+    return out

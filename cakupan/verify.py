@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
+import operator
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +16,13 @@ from typing import Any
 import httpx
 
 from cakupan import recount
-from cakupan.recount import Change, Log, Place, RegionDay
+from cakupan.recount import Change, Log, Place, RegionDay, Stage
 from events import catalogue, regions
-from projections import sql
+from projections import sql, stages
 from projections.clickhouse import Database
 
 PARALLEL = 8
+STAGED_SECONDS = 60.0
 Progress = Callable[[str, int, int], None]
 
 
@@ -73,7 +77,9 @@ def compare(log: Log, database: Database, api: httpx.Client, on_progress: Progre
     report.differences += _base(log, database)
     report.differences += _buckets("service_day", recount.count_service(log), database, "verify_service")
     report.differences += _buckets("region_minute", recount.count_rates(log), database, "verify_rates")
+    report.differences += _sources(log, database)
     report.differences += _answers(coverage, database, api, on_progress)
+    report.differences += _stages(log, database)
     return report
 
 
@@ -175,6 +181,10 @@ COPIES = (
     Copy("activation_event", "verify_activation", _ACTIVATION, "domicile", _at,
          ("event_id", "type", "occurred_at", "recorded_at", "source", "service_region", "domicile", "subject_id",
           "age_band", "sex", "channel", "device_class", "outreach_id", "step", "reason", "counterpart")),
+    Copy("activated_event", "verify_activated", ("Activated",), "domicile", _at,
+         ("event_id", "recorded_at", "service_region", "outreach_id")),
+    Copy("failure", "verify_failure", ("AttemptFailed",), "domicile", _at,
+         ("event_id", "recorded_at", "reason", "step", "channel", "age_band", "device_class")),
     Copy("outreach_event", "verify_outreach", _OUTREACH, "service_region", _at,
          ("event_id", "type", "occurred_at", "source", "outreach_id", "kind", "place", "planned_for", "team_size",
           "hours", "reached", "registered", "activated", "reason", "medium")),
@@ -208,18 +218,54 @@ _EMPTY = {
 
 
 def _base(log: Log, database: Database) -> list[Difference]:
-    out: list[Difference] = []
-    for copy in COPIES:
-        expected = _digests(log, copy)
-        found = {
-            (row["region"], row["day"]): (row["count"], row["digest"]) for row in database.rows(sql.query(copy.query))
-        }
-        for key in sorted(expected.keys() | found.keys()):
-            want, got = expected.get(key, (0, 0)), found.get(key, (0, 0))
-            if want != got:
-                name = "rows" if want[0] != got[0] else "content"
-                out.append(_difference(copy.table, key, name, *_shown(name, want, got)))
+    return [each for copy in COPIES for each in _differing(copy.table, _digests(log, copy), database, copy.query)]
+
+
+def _differing(
+    table: str, expected: Mapping[RegionDay, tuple[int, int]], database: Database, query: str
+) -> list[Difference]:
+    """Regions and days of which the table has other rows: `expected` holds how many, and their digest."""
+    found = {(row["region"], row["day"]): (row["count"], row["digest"]) for row in database.rows(sql.query(query))}
+    out = []
+    for key in sorted(expected.keys() | found.keys()):
+        want, got = expected.get(key, (0, 0)), found.get(key, (0, 0))
+        if want != got:
+            name = "rows" if want[0] != got[0] else "content"
+            out.append(_difference(table, key, name, *_shown(name, want, got)))
     return out
+
+
+def _sources(log: Log, database: Database) -> list[Difference]:
+    expected = {key: vars(spoken) for key, spoken in recount.count_sources(log).items()}
+    rows = database.rows(sql.query("verify_sources"))
+    found = {(row.pop("region"), row.pop("source")): row for row in rows}
+    return [
+        Difference("source_stand", regions.format_code(key[0]), None, key[1], expected.get(key), found.get(key))
+        for key in sorted(expected.keys() | found.keys())
+        if expected.get(key) != found.get(key)
+    ]
+
+
+def _stages(log: Log, database: Database) -> list[Difference]:
+    """People are staged beside the way in, some seconds behind it: that is waited for."""
+    deadline = time.monotonic() + STAGED_SECONDS
+    while (stand := stages.stand(database)).due:
+        if time.monotonic() > deadline:
+            return [Difference("person_stage", None, None, "staged", f"block {stand.newest}", f"block {stand.block}")]
+        time.sleep(0.2)
+    erased = _erased(log)
+    expected = {
+        key: (len(found), functools.reduce(operator.xor, (_text_digest(_stage_text(each, erased)) for each in found)))
+        for key, found in recount.count_stages(log).items()
+    }
+    return _differing("person_stage", expected, database, "verify_stages")
+
+
+def _stage_text(stage: Stage, erased: Set[bytes]) -> str:
+    subject = "" if stage.subject in erased else stage.subject.hex()
+    times = ["" if each is None else str(each) for each in stage.firsts]
+    numbers = str(int(stage.counts)), str(stage.entered), *times, str(int(stage.kept)), str(stage.events)
+    return "|".join((subject, *numbers))
 
 
 def _shown(name: str, want: tuple[int, int], got: tuple[int, int]) -> tuple[Any, Any]:
@@ -228,7 +274,7 @@ def _shown(name: str, want: tuple[int, int], got: tuple[int, int]) -> tuple[Any,
 
 def _digests(log: Log, copy: Copy) -> dict[RegionDay, tuple[int, int]]:
     out: dict[RegionDay, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    erased = {each.values["subject_id"] for each in log.events.values() if each.name == "SubjectErased"}
+    erased = _erased(log)
     for event in log.events.values():
         if event.name in copy.types:
             key = event.values[copy.region], copy.day(event.values)
@@ -238,8 +284,15 @@ def _digests(log: Log, copy: Copy) -> dict[RegionDay, tuple[int, int]]:
     return dict(out)
 
 
+def _erased(log: Log) -> set[bytes]:
+    return {each.values["subject_id"] for each in log.events.values() if each.name == "SubjectErased"}
+
+
 def _row_digest(name: str, values: Mapping[str, Any], columns: Iterable[str]) -> int:
-    text = "|".join(_text(name, column, values) for column in columns)
+    return _text_digest("|".join(_text(name, column, values) for column in columns))
+
+
+def _text_digest(text: str) -> int:
     return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:8], "little")
 
 
