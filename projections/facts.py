@@ -111,10 +111,15 @@ class Sources:
         above = (self._firsts.get(each, NEVER) for each in regions.ancestors_of(region))
         return min(self._firsts_within.get(region, NEVER), *above) <= known_ms
 
-    def vouch(self, region: int, since_ms: int) -> bool:
-        """Whether a source that speaks for the region, one above it or one within it vouches for a time or later."""
+    def until(self, region: int) -> int | None:
+        """Up to when a source for the region, one above it or one within it vouches; None: there is none."""
         above = (self._untils.get(each) for each in regions.ancestors_of(region))
-        return any(each is not None and each >= since_ms for each in (self._untils_within.get(region), *above))
+        return max((each for each in (self._untils_within.get(region), *above) if each is not None), default=None)
+
+    def vouch(self, region: int, since_ms: int) -> bool:
+        """Whether one of them vouches for a time or later."""
+        until = self.until(region)
+        return until is not None and until >= since_ms
 
 
 def references(database: Database) -> References:

@@ -369,7 +369,12 @@ def test_the_migration_takes_over_how_far_staging_had_come(clean: Database) -> N
     take_in(clean, [event("ActivationRegistered", 1, VILLAGES[0], NOON)])
     stage(clean)
     before = stages.stand(clean)
-    old = {"mark": [before.mark], "block": [before.block], "settled": [before.settled], "staged_at": [before.staged_at]}
+    old: dict[str, list[Any]] = {
+        "mark": [before.mark],
+        "block": [before.block],
+        "settled": [before.settled],
+        "staged_at": [before.staged_at],
+    }
     clean.insert("staged", old)
     clean.run("TRUNCATE TABLE staging")
     assert stages.stand(clean).due

@@ -10,8 +10,8 @@ from api.measures.silence import last_complete
 from cakupan.alerts.finding import Finding, Key, midnight_ms
 from events import regions
 from events.jsonform import WIB
+from projections import facts
 from projections.clickhouse import Database
-from projections.measures import live
 from projections.measures import silence as read
 
 PAST_WEEKS = 8
@@ -27,9 +27,9 @@ def find(database: Database, now: dt.datetime, _: Collection[Key]) -> Iterator[F
     first = today - (PAST_DAYS + LONGEST_DAYS) * ONE_DAY
     codes = [each.number for each in regions.by_number().values() if each.level == "regency"]
     activated = read.activations(database, codes, first, today)
-    vouched = live.vouched(database, regions.NATION, now - LONGEST_DAYS * ONE_DAY)
+    sources = facts.sources(database)
     for region, by_day in activated.items():
-        until_ms = vouched.until(region)
+        until_ms = sources.until(region)
         if until_ms is not None:
             complete = min(last_complete(until_ms), today - ONE_DAY)
             if (found := finding(region, by_day, first, complete)) is not None:
