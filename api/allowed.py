@@ -31,6 +31,9 @@ ALLOWED = {
     "weeks": "a whole number from 4 to 52",
     "backtest": "true or false",
     "days": "a whole number from 1 to 90",
+    "kind": "target_at_risk, stall, silence, barrier_surge or integrity_difference",
+    "state": "open, raised, acknowledged, cleared or all",
+    "alert_id": "an id as the list of alerts gives it: 32 hexadecimal digits with hyphens",
     "at": "a time with its zone such as 2024-06-30T10:00:00+07:00",
 }
 

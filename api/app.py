@@ -23,6 +23,7 @@ from api.rankings import Rankings
 from api.rates import Rates
 from api.recent import Recent
 from api.routes import (
+    alerts,
     barriers,
     claims,
     coverage,
@@ -126,7 +127,7 @@ def create_app(
         events,
         health,
     )
-    measures = (funnel, live_comparison, pace, served, silence, claims, barriers, next_visits, outreach_effect)
+    measures = (funnel, live_comparison, pace, served, silence, claims, barriers, next_visits, outreach_effect, alerts)
     for noun in (*answers, *measures, page):
         app.include_router(noun.router)
     registry.install(app)

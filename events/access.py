@@ -30,7 +30,7 @@ from confluent_kafka.admin import (
 )
 
 from events import quotas
-from events.catalogue import ACTIVATION, COVERAGE, OUTREACH
+from events.catalogue import ACTIVATION, ALERT, COVERAGE, OUTREACH
 from events.errors import AccessRefused
 from events.kafka import away
 from events.provinces import PUBLIC, topics_of
@@ -95,7 +95,7 @@ def topics_for(region: Region) -> tuple[str, ...]:
     are no topics of its own, and those of its province hold more than its scope; it has the API's streams.
     """
     if region.number == NATION:
-        return (ACTIVATION, OUTREACH, COVERAGE, *PUBLIC)
+        return (ACTIVATION, OUTREACH, COVERAGE, ALERT, *PUBLIC)
     own = [each.name for each in topics_of(region.number)] if region.level == "province" else []
     return (*own, *PUBLIC)
 

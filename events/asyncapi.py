@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from events import provinces, regions
+from events import access, provinces, regions
 from events.catalogue import EVENTS, RECEIPT, TOPICS, EventType, Topic, Version, examples, schema
 from events.receipts import Receipt
 
@@ -97,9 +97,8 @@ def _source_of(name: str) -> str:
 
 
 def _for_subscribers(name: str) -> bool:
-    """Whether a subscriber may read the topic of all: what provinces have of their own, and what is public."""
-    own = {_source_of(topic.name) for topic in provinces.topics_of(_SAMPLE)}
-    return name in own or name in provinces.PUBLIC
+    """Whether a subscriber may read the topic of all: one of the whole nation, or everybody where it is public."""
+    return name in access.topics_for(regions.region(regions.NATION))
 
 
 def _identifier(address: str) -> str:

@@ -43,6 +43,7 @@ ROUTES = (
     "/v1/barriers/{}",
     "/v1/next-visits/{}",
     "/v1/outreach/{}",
+    "/v1/alerts/{}",
 )
 OPEN = ("/v1/regions/61.01.01", "/v1/regions/61.01/children", "/v1/freshness", "/v1/integrity", "/v1/dead-letters")
 BELOW = ("/children", "/live-comparison/{}", "/served/{}")  # show the level below

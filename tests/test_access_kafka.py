@@ -194,7 +194,7 @@ def test_a_subscriber_reads_its_topics_and_does_nothing_else(
         KALBAR: {*OF_61, *public},
         KALTENG: {*OF_62, *public},
         SAMBAS: public,
-        NATION: {ACTIVATION, "ikd.outreach.v1", "ikd.coverage.v1", *public},
+        NATION: {ACTIVATION, "ikd.outreach.v1", "ikd.coverage.v1", "ikd.alert.v1", *public},
         NOBODY: set[str](),
     }[principal]
     allowed = mine if operation in READING else set()

@@ -56,6 +56,7 @@ def refused(answer: Any, status: int) -> Json:
         "/v1/funnel/{}",
         "/v1/barriers/{}",
         "/v1/next-visits/{}",
+        "/v1/alerts/{}",
     ],
 )
 def test_an_unknown_region_is_404_and_names_the_parameter(client: TestClient, route: str, code: str) -> None:
@@ -91,6 +92,8 @@ BAD = [
     ("/v1/rates/61.01", "at", "1719716400", "2024-06-30T10:00:00+07:00"),
     ("/v1/rates/61.01", "at", "0001-01-01T00:00:00+14:00", "2024-06-30T10:00:00+07:00"),
     ("/v1/regions/61/children", "limit", "1e99", "from 1 to 1000"),
+    ("/v1/alerts/61.01", "kind", "fire", "target_at_risk, stall, silence, barrier_surge or integrity_difference"),
+    ("/v1/alerts/61.01", "state", "closed", "open, raised, acknowledged, cleared or all"),
     ("/v1/barriers/61.01", "by", "sex", "reason, step, region, channel, age_band or device"),
 ]
 

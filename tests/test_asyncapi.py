@@ -117,7 +117,7 @@ def test_a_subscriber_receives_and_what_is_the_systems_own_has_no_operation() ->
     operations = DOCUMENT["operations"]
     assert {each["action"] for each in operations.values()} == {"receive"}
     read = {resolved(each["channel"]["$ref"])["address"] for each in operations.values()}
-    ours = {"ikd.reference.v1", "ikd.heartbeat.v1", "ikd.dead-letter.v1", "ikd.alert.v1"}
+    ours = {"ikd.reference.v1", "ikd.heartbeat.v1", "ikd.dead-letter.v1"}
     assert read == {each["address"] for each in DOCUMENT["channels"].values()} - ours
     for name in ours:
         assert "servers" not in DOCUMENT["channels"][name]

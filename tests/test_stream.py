@@ -70,6 +70,12 @@ def coverage(region: str) -> Json:
     return {**rest, "region": region, "numerator": next(COUNT)}
 
 
+def alert(region: str) -> Json:
+    example = catalogue.examples(EVENTS["AlertRaised"], EVENTS["AlertRaised"].newest)[0]
+    rest = {name: value for name, value in example.items() if name != "event_id"}
+    return {**rest, "region": region, "measured": next(COUNT)}
+
+
 def outreach(kind: str, region: str) -> Json:
     example = catalogue.examples(EVENTS[kind], EVENTS[kind].newest)[0]
     rest = {name: value for name, value in example.items() if name != "event_id"}
@@ -333,6 +339,14 @@ def test_a_key_gets_its_region_and_what_is_public(served: Served, log: KafkaNode
     assert set(all_from(served, log, begin, "nation", topics=ALL)) == {own, other, nation, province, village, strange}
     public = json.dumps([each for each in json.loads(begin) if each["topic"] == "coverage"])
     assert set(all_from(served, log, public, "")) == {nation, province}
+
+
+def test_alerts_are_public_down_to_the_public_level(served: Served, log: KafkaNode) -> None:
+    begin = here(served, "", topics="alert")
+    regency, village, strange = publish(log, alert("61.01"), alert(VILLAGES[0]), alert(ELSEWHERE))
+    for key, expected in (("", {regency}), ("sambas", {regency, village}), ("nation", {regency, village, strange})):
+        assert set(all_from(served, log, begin, key, topics="alert")) == expected
+    assert all_from(served, log, begin, "", topics="alert", region="62") == []
 
 
 @pytest.mark.parametrize(

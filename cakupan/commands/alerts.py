@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import signal
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from cakupan.standing_back import stand_back
 from events import identity, regions
 
 if TYPE_CHECKING:
-    from cakupan.alerts.finding import Finding
-    from cakupan.alerts.watch import Watchman
+    from cakupan.alerts.finding import Finding, Key
+    from cakupan.alerts.watch import Told, Watchman
 
 
 def alerts(
@@ -59,8 +60,6 @@ def _watchman(settings: Settings) -> Watchman:
 
 
 def _once(settings: Settings, json_: bool) -> int:
-    from cakupan.alerts.watch import describe
-
     watchman = _watchman(settings)
     try:
         watchman.start()
@@ -69,31 +68,39 @@ def _once(settings: Settings, json_: bool) -> int:
         watchman.close()
     open_ = watchman.book.open
     if json_:
-        named = {"raised": told.raised, "cleared": told.cleared, "over": told.over}
-        emit_json(
-            {name: [_as_json(each) for each in found] for name, found in named.items()}
-            | {"open": [{**_key(key), "alert_id": identity.as_text(each)} for key, each in open_.items()]}
-            | {"unknown": told.unknown}
-        )
-        return EXIT_WRONG if open_ else 0
-    for word, found in (("raised", told.raised), ("cleared", told.cleared)):
-        for each in found:
-            out.print(f"  {word}: {describe(each.key)}: {each.reason}", markup=False)
-    for each in told.over:
-        if each.key not in open_:
-            out.print(f"  not for long enough yet: {describe(each.key)}: {each.reason}", markup=False)
-    if told.unknown:
-        out.print(
-            f"the answers are behind the log, so nothing can be told of: {', '.join(told.unknown)}", style="yellow"
-        )
-    out.print(f"{len(open_):,} alerts are open", style="red" if open_ else "green")
+        emit_json(_report(told, open_))
+    else:
+        _say(told, open_)
     return EXIT_WRONG if open_ else 0
 
 
-def _key(key: Any) -> dict[str, str]:
+def _report(told: Told, open_: Mapping[Key, bytes]) -> dict[str, Any]:
+    named = {"raised": told.raised, "cleared": told.cleared, "over": told.over}
+    return {
+        **{name: [_found(each) for each in found] for name, found in named.items()},
+        "open": [{**_key(key), "alert_id": identity.as_text(each)} for key, each in open_.items()],
+        "unknown": told.unknown,
+    }
+
+
+def _say(told: Told, open_: Mapping[Key, bytes]) -> None:
+    from cakupan.alerts.watch import describe
+
+    waiting = [each for each in told.over if each.key not in open_]
+    said = {"raised": told.raised, "cleared": told.cleared, "not for long enough yet": waiting}
+    for word, found in said.items():
+        for each in found:
+            out.print(f"  {word}: {describe(each.key)}: {each.reason}", markup=False)
+    if told.unknown:
+        unknown = ", ".join(told.unknown)
+        out.print(f"the answers are behind the log, so nothing can be told of: {unknown}", style="yellow")
+    out.print(f"{len(open_):,} alerts are open", style="red" if open_ else "green")
+
+
+def _key(key: Key) -> dict[str, str]:
     return {"kind": key.kind, "region": regions.format_code(key.region), "subject": key.subject}
 
 
-def _as_json(found: Finding) -> dict[str, Any]:
+def _found(found: Finding) -> dict[str, Any]:
     numbers = {name: value for name, value in asdict(found).items() if name != "key"}
     return {**_key(found.key), **numbers}
