@@ -20,11 +20,13 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from api.routes.page import FOLDER
+from cakupan import wiring
 from cakupan.settings import Settings
 from events import identity, jsonform, regions
 from events.catalogue import EVENTS, examples
 from events.codec import Event
 from events.publisher import Publisher
+from projections import keys
 from tests.conftest import free_port
 from tests.support import Process, command, own_system, running, until
 
@@ -368,6 +370,32 @@ def test_measures_are_the_api_s_with_both_parts_of_their_shares(settings: Settin
     page.locator(".served").get_by_role("button", name="Hitung sekarang").click()
     part = f"{home['numerator']} / {home['denominator']}"
     expect(page.locator(".served tbody").first).to_contain_text(part, timeout=LONG)
+
+
+def test_open_alerts_stand_at_the_top_until_they_are_over(settings: Settings, page: Page) -> None:
+    page.goto(SAMBAS)
+    settled(page)
+    expect(page.locator(".alerts")).to_be_hidden()
+    own = {"region": REGENCY, "alert_id": uuid.uuid4().bytes, "kind": "stall", "subject": ""}
+    send(settings, event("AlertRaised", **own, measured=61.5, threshold=20.0))
+    expect(page.locator(".alerts tbody")).to_contain_text("Aktivasi terhenti", timeout=LONG)
+    expect(page.locator(".alerts tbody")).to_contain_text("61,5 aktivasi seharusnya")
+    expect(page.locator(".alerts").get_by_role("button", name="Tandai dilihat")).to_have_count(0)  # without a key
+    now = dt.datetime.now(dt.UTC)
+    secret = keys.add(wiring.database(settings), "dukcapil-sambas", REGENCY, 3, now + dt.timedelta(days=1), now)
+    page.evaluate("secret => sessionStorage.setItem('cakupan.key', secret)", secret)
+    page.reload()
+    page.locator(".alerts").get_by_role("button", name="Tandai dilihat").click()
+    expect(page.locator(".alerts tbody")).to_contain_text("dukcapil-sambas", timeout=LONG)
+    until("it is in the answers", lambda: [each["state"] for each in open_alerts(settings)] == ["acknowledged"])
+    send(settings, event("AlertCleared", **own))
+    expect(page.locator(".alerts")).to_be_hidden(timeout=LONG)
+    assert open_alerts(settings) == []
+
+
+def open_alerts(settings: Settings) -> list[Any]:
+    found: list[Any] = answer(settings, "/v1/alerts/61.01")["items"]
+    return found
 
 
 @pytest.mark.parametrize("address", ["/?basis=population", SAMBAS, "/?region=61&lang=en", "/?region=99"])

@@ -45,9 +45,11 @@ async function ask(path, options) {
   return response;
 }
 
-export async function get(path, signal) {
-  return (await ask(path, { headers: headers({ Accept: "application/json" }), signal })).json();
-}
+const json = async (method, path, signal) =>
+  (await ask(path, { method, headers: headers({ Accept: "application/json" }), signal })).json();
+
+export const get = (path, signal) => json("GET", path, signal);
+export const post = (path, signal) => json("POST", path, signal);
 
 // What the server makes of a text.
 export async function send(path, body, type) {

@@ -1,5 +1,6 @@
 // The tiles of the page, in the order in which they stand there.
 
+import { alerts } from "./alerts.js";
 import { barriers } from "./barriers.js";
 import { claims } from "./claims.js";
 import { funnel } from "./funnel.js";
@@ -19,5 +20,5 @@ import { villages } from "./villages.js";
 import { week } from "./week.js";
 
 export const TILES = [
-  integrity, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers, claims, outreach, silence, served, nextVisits, villages,
+  integrity, alerts, headline, map, rates, week, pace, ranking, sources, series, funnel, barriers, claims, outreach, silence, served, nextVisits, villages,
 ];
