@@ -14,6 +14,7 @@ from benchmarks import (
     ingest,
     integrity,
     live,
+    measures,
     memory,
     page,
     rebuild,
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
     "memory": (memory.run, 2_000_000),
     "scale": (scale.run, 10_000_000),
     "api": (api.run, 60_000_000),
+    "measures": (measures.run, 2_000_000),
     "freshness": (freshness.run, 60_000_000),
     "live": (live.run, 2_000),
     "page": (page.run, 2_000_000),
@@ -45,7 +47,7 @@ def main(
     events: int = typer.Option(
         0,
         min=0,
-        help="How many events; people stored for api, freshness and page, listeners for live and"
+        help="How many events; people stored for api, measures, freshness and page, listeners for live and"
         " stream, starts for start. 0: the benchmark's own number.",
     ),
 ) -> None:

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -137,7 +136,7 @@ def _villages(database: Database, people: int) -> None:
     )
     shares = apportion(people, weights.tolist())
     database.insert("people.village", {"number": list(range(len(codes))), "code": codes, "people": shares})
-    database.run(_text("life"))
+    database.run(text("life"))
 
 
 def _fill(database: Database, slices: int) -> None:
@@ -145,15 +144,15 @@ def _fill(database: Database, slices: int) -> None:
     for each in range(slices):
         run = catalogue.new_run()
         params = {"first": FIRST, "days": DAYS, "slice": each, "slices": slices, "run": run}
-        database.run(_text("events"), params)
+        database.run(text("events"), params)
         activation.forget(database, run)
-        database.run(_text("person_day"), params)
+        database.run(text("person_day"), params)
     ends = [FIRST + dt.timedelta(days=DAYS * each // STRETCHES) for each in range(STRETCHES + 1)]
     for begin, end in pairwise(ends):
         for name in ("coverage_day", "region_minute", "service_day"):
-            database.run(_text(name), {"begin": begin, "end": end})
-    database.run(_text("denominator"), {"first": FIRST})
-    database.run(_text("position"))
+            database.run(text(name), {"begin": begin, "end": end})
+    database.run(text("denominator"), {"first": FIRST})
+    database.run(text("position"))
 
 
 def _reference(database: Database) -> None:
@@ -168,7 +167,7 @@ def add_last_day(database: Database, end: dt.datetime, hours: int) -> None:
     """What a nation does in so many hours up to `end`, taken in and recomputed as a worker does; for a copy alone."""
     run, seconds = catalogue.new_run(), hours * 3600
     database.run(
-        _text("last_day"),
+        text("last_day"),
         {
             "events": DAYS_EVENTS * seconds // 86_400,
             "end_ms": int(end.timestamp() * 1000),
@@ -197,7 +196,7 @@ def check(database: Database) -> None:
         {"run": run, "sample": SAMPLE},
     )
     database.run(sql.query("recompute_person_day"), {"run": run})
-    (row,) = database.rows(_text("check"), {"run": run})
+    (row,) = database.rows(text("check"), {"run": run})
     assert row["found"] > SAMPLE // 2 and not row["differing"], row
     activation.forget(database, run)
     day = FIRST + dt.timedelta(days=DAYS // 2)
@@ -220,7 +219,7 @@ def counted_plainly(database: Database, query: str, region: int, day: dt.date) -
     """The answer of `sql/count_QUERY.sql`, which a dashboard over the events would ask."""
     low, high = answers.villages_of(region)
     end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time())
-    (row,) = database.rows(_text(f"count_{query}"), {"low": low, "high": high, "end": f"{end}"})
+    (row,) = database.rows(text(f"count_{query}"), {"low": low, "high": high, "end": f"{end}"})
     return int(row["people"])
 
 
@@ -235,5 +234,6 @@ def of_level(level: str) -> list[int]:
     return [each.number for each in regions.by_number().values() if each.level == level]
 
 
-def _text(name: str) -> Any:
+def text(name: str) -> str:
+    """A statement of `sql`."""
     return (HERE / f"{name}.sql").read_text()

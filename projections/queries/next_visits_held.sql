@@ -1,7 +1,8 @@
 -- What was held, of each region within one (its code is `prefix`, empty for the nation) and of those above it, what was held
 -- in the regions within them included. Yield is of those since `first` of which staff and hours are known; `last` is of all.
 WITH
-reports AS (SELECT * FROM outreach_event)
+reports AS (SELECT * FROM outreach_event),
+again AS (SELECT outreach_id FROM reports WHERE type = 'OutreachHeld' GROUP BY outreach_id HAVING count() > 1)
 ,
 -- include visits
 SELECT

@@ -1,13 +1,5 @@
 -- Outreach reported as held, each activity once, as recorded last: of those that some report places in `reports`. Few are
--- reported again, so only of these a report is chosen.
-again AS
-(
-    SELECT outreach_id
-    FROM outreach_event
-    WHERE type = 'OutreachHeld'
-    GROUP BY outreach_id
-    HAVING count() > 1
-),
+-- reported again, so only of these, `again`, a report is chosen.
 visits AS
 (
     SELECT
