@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import time
@@ -29,9 +30,11 @@ from projections.errors import QueryFailed, Unavailable
 log = logging.getLogger("cakupan.api")
 
 MEDIA_TYPE = "text/event-stream"
-HEARTBEAT = ": still here\n\n"
+HEARTBEAT = b": still here\n\n"
 RECONNECT_MS = 2000
 POLLING_THREADS = 4
+# Between two looks, for each who listens: sending to them takes a third of it, and other requests wait meanwhile.
+PUSH_SECONDS = 0.00025
 
 Look = Callable[[Region], models.RatesAnswer]
 
@@ -45,8 +48,10 @@ class Message:
     data: str
     problem: Problem | None = None
 
-    def lines(self) -> str:
-        return f"event: {self.event}\ndata: {self.data}\n\n"
+    @functools.cached_property
+    def lines(self) -> bytes:
+        """As all who listen get it."""
+        return f"event: {self.event}\ndata: {self.data}\n\n".encode()
 
 
 class Listener:
@@ -108,7 +113,7 @@ class Feed:
                 self._last = message
                 for each in self.listeners:
                     each.push(message)
-            await asyncio.sleep(self._options.poll_seconds)
+            await asyncio.sleep(max(self._options.poll_seconds, PUSH_SECONDS * len(self.listeners)))
 
     async def _ask(self) -> Message:
         try:
@@ -213,14 +218,14 @@ class LiveResponse(Response):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(self._lines(first, listener), headers=headers, media_type=MEDIA_TYPE)
 
-    async def _lines(self, first: Message, listener: Listener) -> AsyncIterator[str]:
-        yield f"retry: {RECONNECT_MS}\n{first.lines()}"
+    async def _lines(self, first: Message, listener: Listener) -> AsyncIterator[bytes]:
+        yield f"retry: {RECONNECT_MS}\n".encode() + first.lines
         checked_at = time.monotonic()
         while True:
             if time.monotonic() - checked_at >= self._heartbeat_seconds:
                 checked_at = time.monotonic()
                 if not await self._holds():
-                    yield KEY_GONE.lines()
+                    yield KEY_GONE.lines
                     return
             try:
                 async with asyncio.timeout(self._heartbeat_seconds):
@@ -230,4 +235,4 @@ class LiveResponse(Response):
                 continue
             if message is None:
                 return
-            yield message.lines()
+            yield message.lines
