@@ -139,7 +139,7 @@ def test_a_source_is_silent_against_its_own_past(
 def test_who_speaks_again_is_seen_and_what_was_read_before_is_kept(
     sources: tuple[Database, dict[tuple[str, str], list[dt.datetime]]],
 ) -> None:
-    """A watch that goes on says what one that begins anew says, late reports of two days ago too."""
+    """A watch that goes on says what one that begins anew says, of late reports too."""
     database, _ = sources
     silences, key = Silences(), Key("silence", 6107, "often-and-gone")
     assert key in by_key(silences.find(database, NOW, ()))

@@ -9,55 +9,39 @@ from fractions import Fraction
 from api.measures.live import SILENT
 from api.measures.silence import LEAST_GAPS
 from cakupan.alerts.finding import Finding, Key
+from events import regions
 from projections.clickhouse import Database
 from projections.measures import alerts as read
 from projections.measures.alerts import Gaps, Speaker
-from projections.measures.silence import YEAR_MS
+from projections.measures.silence import said
 
 HOUR_MS = 3_600_000
 LEAST_MS = int(SILENT.total_seconds() * 1000)
 USUAL = Fraction(99, 100)  # of the gaps are what a source usually takes
 SLACK = Fraction(3, 2)  # so many times that, and it is raised
-# A report that comes late moves what was read before; all are read again after so long.
-ANEW_MS = HOUR_MS
-LATE_MS = 48 * HOUR_MS
 
 
 class Silences:
-    """Remembers when sources last spoke and what gaps they had, so that a look reads what is new."""
+    """Remembers the gaps that sources had: they don't change while nothing is said."""
 
     def __init__(self) -> None:
-        self._heard: dict[Speaker, int] = {}
         self._gaps: dict[tuple[Speaker, int], Gaps] = {}
-        self._read_ms = 0
-        self._anew_ms = 0
 
     def find(self, database: Database, now: dt.datetime, open_: Collection[Key]) -> Iterator[Finding]:
         """Every source that has been silent for an hour or has an open alert, and has a past to be measured by."""
         now_ms = round(now.timestamp() * 1000)
-        self._listen(database, now_ms)
         asked = {
-            speaker: reported_ms
-            for speaker, reported_ms in self._heard.items()
-            if now_ms - reported_ms >= LEAST_MS or Key("silence", *speaker) in open_
+            Speaker(each.region, each.source): each.reported_ms
+            for each in said(database, regions.NATION, now)
+            if now_ms - each.reported_ms >= LEAST_MS or Key("silence", each.region, each.source) in open_
         }
         for speaker, usual in self._usual(database, asked, now_ms).items():
             if usual.gaps >= LEAST_GAPS:
                 yield finding(speaker, asked[speaker], usual, now_ms)
 
-    def _listen(self, database: Database, now_ms: int) -> None:
-        anew = now_ms >= self._anew_ms
-        found = read.heard(database, 0 if anew else self._read_ms - LATE_MS)
-        said = {each: reported_ms for each, reported_ms in found.items() if reported_ms <= now_ms}
-        self._heard = said if anew else {**self._heard, **said}
-        self._read_ms = now_ms
-        if anew:
-            self._anew_ms = now_ms + ANEW_MS
-
     def _usual(self, database: Database, asked: Mapping[Speaker, int], now_ms: int) -> dict[Speaker, Gaps]:
-        """Gaps don't change while nothing is said."""
         unread = [speaker for speaker, reported_ms in asked.items() if (speaker, reported_ms) not in self._gaps]
-        new = read.gaps(database, unread, now_ms - YEAR_MS, USUAL)
+        new = read.gaps(database, unread, now_ms, USUAL)
         known = {key: gaps for key, gaps in self._gaps.items() if asked.get(key[0]) == key[1]}
         self._gaps = known | {(speaker, asked[speaker]): gaps for speaker, gaps in new.items()}
         return {speaker: gaps for (speaker, _), gaps in self._gaps.items()}

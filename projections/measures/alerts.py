@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from projections import sql
 from projections.clickhouse import Database
+from projections.measures.silence import YEAR_MS
 
 
 class Speaker(NamedTuple):
@@ -38,19 +39,17 @@ class Differing:
     since_ms: int
 
 
-def heard(database: Database, since_ms: int) -> dict[Speaker, int]:
-    """When each source last reported, of reports since a moment, epoch milliseconds. Raises DatabaseError."""
-    rows = database.rows(sql.query("alert_heard"), {"since_ms": since_ms})
-    return {Speaker(row["region"], row["source"]): row["reported_ms"] for row in rows}
+def gaps(database: Database, speakers: Collection[Speaker], now_ms: int, share: Fraction) -> dict[Speaker, Gaps]:
+    """The gaps of some sources in the last year, and the length that a share of them don't exceed.
 
-
-def gaps(database: Database, speakers: Collection[Speaker], since_ms: int, share: Fraction) -> dict[Speaker, Gaps]:
-    """The gaps of some sources since a moment, and the length that a share of them don't exceed."""
+    Raises DatabaseError.
+    """
     if not speakers:
         return {}
     params = {
         "pairs": tuple(map(tuple, speakers)),
-        "since_ms": since_ms,
+        "since_ms": now_ms - YEAR_MS,
+        "now_ms": now_ms,
         "part": share.numerator,
         "whole": share.denominator,
     }
