@@ -33,6 +33,7 @@ from tests.support import Process, command, own_system, running, until
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 REGENCY, VILLAGE = 6101, 6101012001
 SAMBAS = "/?region=61.01"
+FEW = 12  # a province where one person is
 MOST_SCRIPT = 300_000
 LONG = 30_000  # ms; nothing here is about speed
 PROBLEM = {"type": "urn:cakupan:problem:away", "title": "Service Unavailable", "status": 503, "detail": "it is away"}
@@ -279,41 +280,6 @@ def test_the_list_of_villages_is_downloaded_whole(page: Page, national_key: str)
     assert frame["active"].max() == frame["active"][0]
 
 
-def test_the_public_view_withholds_and_says_so(settings: Settings, browser: Browser, tmp_path: Path) -> None:
-    """Another API over the same tables, as a public one is."""
-    public = settings.model_copy(update={"public_smallest": 1000, "api_port": free_port()})
-    with running(public, "serve", log=tmp_path / "public.log") as process:
-        until("it answers", lambda: is_up(public), process=process)
-        tab = browser.new_page(base_url=public.api_address)
-        tab.set_default_timeout(LONG)
-        tab.goto("/?region=61.01")
-        settled(tab)
-        shows(tab, "coverage", "Disembunyikan: kurang dari 1000 orang, atau akan membuka jumlah sekecil itu")
-        assert not re.search(r"[0-9]", tab.locator(".figure.coverage .value").inner_text().replace("1000", ""))
-        expect(tab.locator("#connection")).to_have_text("Tidak langsung", timeout=LONG)
-        expect(tab.locator(".rates")).to_contain_text("memerlukan kunci API")
-        tab.goto("/?region=61&basis=population")
-        settled(tab)
-        row = tab.locator(".ranking tbody tr", has_text="Kabupaten Sambas")
-        expect(row).to_contain_text("Disembunyikan")
-        expect(tab.locator(".ranking tbody tr", has_text="Kabupaten Landak")).to_contain_text("Tidak ada data")
-        tab.goto("/?basis=population")
-        settled(tab)
-        expect(tab.locator(".map .dotted")).to_have_count(1)
-        expect(tab.locator(".map .hatched").first).to_be_visible()
-        with tab.expect_download() as lines:
-            tab.locator(".ranking").get_by_role("button", name=re.compile("sebagai NDJSON")).click()
-        kalbar = next(each for each in lines.value.path().read_text().splitlines() if '"code":"61"' in each)
-        assert json.loads(kalbar)["numerator"] is None
-        tab.close()
-
-
-def is_up(settings: Settings) -> bool:
-    with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{settings.api_address}/health/live").is_success
-    return False
-
-
 def test_downloads_hold_what_is_shown(settings: Settings, page: Page) -> None:
     page.goto("/?region=61&basis=population")
     ranking = page.locator(".ranking")
@@ -470,3 +436,52 @@ def test_both_languages_have_every_text() -> None:
             continue
         for name in re.findall(r"\bt\(\"(\w+)\"", path.read_text(encoding="utf-8")):
             assert name in known, f"{path.name}: {name}"
+
+
+def in_few_regions(settings: Settings) -> None:
+    """One person in North Sumatra, and in Sambas so many that their rounded number has room on both sides."""
+    more = 10 + (2 - active(settings)) % 5
+    send(settings, *(activated() for _ in range(more)))
+    send(settings, event("Activated", domicile=regions.villages_within(FEW)[0], subject_id=uuid.uuid4().bytes))
+    until(
+        "they are counted", lambda: active(settings) % 5 == 2 and answer(settings, f"/v1/coverage/{FEW}")["numerator"]
+    )
+
+
+def test_the_public_view_withholds_and_says_so(settings: Settings, browser: Browser, tmp_path: Path) -> None:
+    """Another API over the same tables, as a public one is."""
+    in_few_regions(settings)
+    few = regions.region(FEW)
+    public = settings.model_copy(update={"public_smallest": 5, "api_port": free_port()})
+    with running(public, "serve", log=tmp_path / "public.log") as process:
+        until("it answers", lambda: is_up(public), process=process)
+        tab = browser.new_page(base_url=public.api_address)
+        tab.set_default_timeout(LONG)
+        tab.goto(f"/?region={few.code}")
+        settled(tab)
+        shows(tab, "coverage", "Disembunyikan: kurang dari 5 orang, atau akan membuka jumlah sekecil itu")
+        expect(tab.locator("#connection")).to_have_text("Tidak langsung", timeout=LONG)
+        expect(tab.locator(".rates")).to_contain_text("memerlukan kunci API")
+
+        tab.goto(SAMBAS)
+        shows(tab, "coverage", f"{active(settings) // 5 * 5} aktif dari")
+        shows(tab, "coverage", "dibulatkan ke bawah ke kelipatan 5")
+
+        tab.goto("/?basis=population")
+        settled(tab)
+        expect(tab.locator(".map .dotted:not(.swatch)")).to_have_count(1)
+        expect(tab.locator(".map .hatched").first).to_contain_text("Tidak ada data")
+        expect(tab.locator(".ranking tbody tr", has_text=few.name)).to_contain_text("Disembunyikan")
+        expect(tab.locator(".ranking tbody tr", has_text="Aceh")).to_contain_text("Tidak ada data")
+        with tab.expect_download() as lines:
+            tab.locator(".ranking").get_by_role("button", name=re.compile("sebagai NDJSON")).click()
+        rows = [json.loads(each) for each in lines.value.path().read_text().splitlines()]
+        (own,) = [each for each in rows if each["region"]["code"] == few.code]
+        assert (own["numerator"], own["suppressed"]) == (None, True)
+        tab.close()
+
+
+def is_up(settings: Settings) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{settings.api_address}/health/live").is_success
+    return False
