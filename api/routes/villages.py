@@ -13,7 +13,7 @@ from api.answering import respond
 from api.context import Context, Ctx
 from api.coverage import Asked, Facts
 from api.log_state import Standing
-from api.measures.shared import facts_on
+from api.measures.shared import facts_on, heard_of
 from api.parameters import VillagesQ, VillagesQuery
 from events import regions
 from events.regions import Region
@@ -67,7 +67,8 @@ def _ranked(context: Context, standing: Standing, region: Region, asked: Asked, 
 
     def make() -> Iterable[int]:
         below = [regions.region(each) for each in regions.villages_within(region.number)]
-        facts = _facts(context, standing, asked, below)
+        # What it is not ranked by is not looked for: counts and targets of all villages take a second.
+        facts = _facts(context, standing, asked, below, divided=query.sort in ("coverage", "missing"))
         value = {each.number: contract.figure(each, asked, facts, query.sort) for each in below}
         ranked = contract.in_order(below, lambda each: value[each.number], lambda each: each.code, query.direction)
         return (each.number for each in ranked)
@@ -75,8 +76,11 @@ def _ranked(context: Context, standing: Standing, region: Region, asked: Asked, 
     return context.rankings.get((region.number, asked, query.sort, query.direction), state, make)
 
 
-def _facts(context: Context, standing: Standing, asked: Asked, wanted: Sequence[Region]) -> Facts:
+def _facts(context: Context, standing: Standing, asked: Asked, wanted: Sequence[Region], divided: bool = True) -> Facts:
+    """`divided`: with what the people are divided by, and targets."""
     if asked.unanswerable:
         return Facts({}, frozenset(), Reference())
     active = context.memory.active([each.number for each in wanted], asked.as_of)
-    return facts_on(context, standing, wanted, asked.as_of, active)
+    if divided:
+        return facts_on(context, standing, wanted, asked.as_of, active)
+    return Facts(active, heard_of(context, standing, [e for e in wanted if e.number not in active]), Reference())
