@@ -57,8 +57,23 @@ def run(count: int) -> Result:
             _compare(result, settings, database)
             best = measured.rising("coverage", coverage_requests)
             measured.rising("mix", lambda count, rng: _mix(count, rng, ended))
+        without_key(result, settings)
     result.goals[f"coverage, p99 at {REACH_RATE} requests/s, ms"] = Goal(REACH_MS, best >= REACH_RATE)
     return result
+
+
+def without_key(result: Result, settings: Settings) -> None:
+    """The same coverage questions, answered as everybody is: small counts are looked for around each region."""
+    public = settings.model_copy(update={"public_smallest": 5, "api_port": free_port()})
+    with serving.api(public) as child:
+        filled(child.pid)
+        measured = Measured(public.api_port, child.pid, None, result)
+        rng = np.random.default_rng(3)
+        load(public.api_port, coverage_requests(200, rng), 50)
+        measured.note(
+            f"public view at {REACH_RATE}/s",
+            load(public.api_port, coverage_requests(REACH_RATE * SECONDS, rng), REACH_RATE),
+        )
 
 
 def filled(pid: int | None) -> float:
@@ -88,7 +103,7 @@ class Measured:
             requests = draw(rate * SECONDS, rng)
             before = self._cpu()
             done = load(self.port, requests, rate)
-            self._note(f"{name} at {rate}/s", done)
+            self.note(f"{name} at {rate}/s", done)
             for part, seconds in self._cpu().items():
                 each = (seconds - before[part]) / max(rate * SECONDS - done.errors, 1) * 1000
                 self.result.figures[f"{name} at {rate}/s, CPU of the {part}"] = Figure(each, "ms/request")
@@ -102,7 +117,7 @@ class Measured:
     def _cpu(self) -> dict[str, float]:
         return {"API": cpu_seconds(self.api_pid), "engine": cpu_seconds(self.engine_pid)}
 
-    def _note(self, name: str, done: Answers) -> None:
+    def note(self, name: str, done: Answers) -> None:
         figures = self.result.figures
         for route in (None, *sorted(set(done.routes))):
             for percent in (50, 99):
