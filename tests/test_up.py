@@ -85,6 +85,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         clickhouse_port=free_port(),
         api_port=free_port(),
         worker_metrics_port=free_port(),
+        public_smallest=1,  # as up has it on loopback where nothing else was said
         data_dir=folder / "data",
     )
     process = start(settings, folder / "up.log")
