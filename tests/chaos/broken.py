@@ -21,7 +21,7 @@ from projections.clickhouse import Database
 from streams.ingest import Ingest
 
 EARLY, DELIVERIES, UNCONFIRMED = "acknowledges-early", "counts-deliveries", "commits-unconfirmed"
-HELD_MS = 2_000  # longer than a commit takes on a busy machine
+HELD_MS = 4_000  # longer than a commit takes on a busy machine
 
 
 def acknowledge_early() -> None:
