@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from api import models
 from api.clocks import KnownAt, day_of
-from api.parameters import Basis, Sort
+from api.log_state import Standing
+from api.parameters import Basis, Ranked, Sort
 from events import regions
 from events.regions import Region
 from projections.answers import Reference
@@ -128,6 +129,27 @@ def in_order(items: Sequence[T], value: Callable[[T], Any], code: Callable[[T], 
     given = sorted((each for each in items if value(each) is not None), key=code)
     given.sort(key=value, reverse=order == "desc")
     return given + [each for each in items if value(each) is None]
+
+
+def ranking(
+    own: models.Figures, query: Ranked, items: Sequence[models.Figures], total: int, standing: Standing
+) -> models.CoverageChildren:
+    """The answer that shows a part of a ranking. `own`: of the region that those ranked lie in; `total`: how many."""
+    return models.CoverageChildren(
+        region=own.region,
+        as_of=own.as_of,
+        known_at=own.known_at,
+        basis=own.basis,
+        numerator=own.numerator,
+        sort=query.sort,
+        order=query.direction,
+        total=total,
+        limit=query.limit,
+        offset=query.offset,
+        items=list(items),
+        absent=[each for each in own.absent if each.field == "numerator"] + standing.absent,
+        data=standing.data,
+    )
 
 
 def on_one_basis(region: Region, asked: Asked, facts: Facts) -> Asked:

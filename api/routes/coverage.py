@@ -84,24 +84,8 @@ async def children(region: ToldBelow, query: ChildrenQ, context: Ctx, who: Calle
     standing, facts = read
     asked = contract.on_one_basis(region, asked, facts)
     ranked = rank([contract.figures(each, asked, facts) for each in below], query.sort, query.direction)
-    own = contract.figures(region, asked, facts)
-    return respond(
-        models.CoverageChildren(
-            region=own.region,
-            as_of=own.as_of,
-            known_at=own.known_at,
-            basis=own.basis,
-            numerator=own.numerator,
-            sort=query.sort,
-            order=query.direction,
-            total=len(ranked),
-            limit=query.limit,
-            offset=query.offset,
-            items=ranked[query.offset : query.offset + query.limit],
-            absent=[each for each in own.absent if each.field == "numerator"] + standing.absent,
-            data=standing.data,
-        )
-    )
+    part = ranked[query.offset : query.offset + query.limit]
+    return respond(contract.ranking(contract.figures(region, asked, facts), query, part, len(ranked), standing))
 
 
 @router.get("/v1/coverage/{code}/series", response_model=models.SeriesAnswer, summary="Coverage counts over time")

@@ -40,23 +40,8 @@ def villages(region: RegionInScope, query: VillagesQ, context: Ctx, who: CallerO
     codes = _ranked(context, standing, region, asked, query)
     part = [regions.region(each) for each in codes[query.offset : query.offset + query.limit]]
     facts = _facts(context, standing, asked, [region, *part])
-    own = contract.figures(region, asked, facts)
-    return respond(
-        models.CoverageChildren(
-            region=own.region,
-            as_of=own.as_of,
-            basis=own.basis,
-            numerator=own.numerator,
-            sort=query.sort,
-            order=query.direction,
-            total=len(codes),
-            limit=query.limit,
-            offset=query.offset,
-            items=[contract.figures(each, asked, facts) for each in part],
-            absent=[each for each in own.absent if each.field == "numerator"] + standing.absent,
-            data=standing.data,
-        )
-    )
+    own, *items = (contract.figures(each, asked, facts) for each in (region, *part))
+    return respond(contract.ranking(own, query, items, len(codes), standing))
 
 
 def _ranked(context: Context, standing: Standing, region: Region, asked: Asked, query: VillagesQuery) -> Sequence[int]:
