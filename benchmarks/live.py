@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks import serving
-from benchmarks.freshness import probe
+from benchmarks.freshness import WARM_SECONDS, probe
 from benchmarks.listeners import Heard, Listening
 from benchmarks.offices import sending
 from benchmarks.result import Figure, Goal, Result
@@ -18,7 +18,6 @@ PATH = "/v1/rates/0/live"
 EVENTS = 50  # a second
 SECONDS = 30
 AFTER_SECONDS = 5  # for what was published last
-WARM_SECONDS = 10
 WARM_MOST_SECONDS = 20
 NEVER = 1e9
 REACH_MS = 1000

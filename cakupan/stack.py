@@ -24,6 +24,7 @@ from cakupan.embedded.errors import StackError
 from cakupan.embedded.jars import Progress
 from cakupan.embedded.kafka import KafkaNode
 from cakupan.embedded.process import Child, require_folder, require_free_port, spawn
+from cakupan.embedded.tls import LOOPBACK_HOSTS
 from cakupan.rebuild import bring_up_to_date
 from cakupan.settings import Settings
 from events import topics
@@ -60,7 +61,7 @@ class Stack:
         # A ClickHouse that is away or stands still must not hold up the watch; the next look is soon.
         self._database = wiring.database(self.settings, WEBHOOKS_PATIENCE)
         host, _, port = self.settings.kafka_bootstrap.partition(":")
-        if host not in ("127.0.0.1", "localhost") or not port.isdigit():
+        if host not in LOOPBACK_HOSTS or not port.isdigit():
             raise StackError(
                 "the embedded stack listens on loopback,"
                 f" and CAKUPAN_KAFKA_BOOTSTRAP is {self.settings.kafka_bootstrap}",

@@ -15,6 +15,7 @@ from events import regions
 from events.regions import Region
 
 ONE_DAY = dt.timedelta(days=1)
+EARLIEST = dt.date(2000, 1, 1)  # long before IKD; the tables can hold a year before it
 
 
 class Share(Model):

@@ -17,7 +17,7 @@ from api.log_state import Standing
 from api.measures import next_visits as contract
 from api.measures.equal_shares import EqualShares
 from api.measures.next_visits import Known
-from api.measures.shared import heard_of
+from api.measures.shared import EARLIEST, heard_of
 from api.parameters import Basis, Day, NoQuery
 from api.problems import BadParameter
 from events import regions
@@ -27,7 +27,6 @@ from projections.measures import next_visits as questions
 router = APIRouter(tags=["measures"])
 
 MOST_VISITS = 1000
-EARLIEST = dt.date(2000, 1, 1)  # long before IKD; the tables can hold a year before it
 
 
 class NextVisitsQuery(NoQuery):

@@ -16,6 +16,7 @@ from api.context import Context, Ctx
 from api.log_state import Standing
 from api.measures import outreach_effect as contract
 from api.measures.period import Period
+from api.measures.shared import EARLIEST
 from api.parameters import Day, NoQuery
 from events.regions import Region
 from projections.answers import VILLAGE_DIGITS, digits
@@ -26,7 +27,6 @@ router = APIRouter(tags=["measures"])
 
 PERIOD_DAYS = 90
 MOST_DAYS = 366
-EARLIEST = dt.date(2000, 1, 1)  # long before IKD; a baseline before it is still a day that tables can hold
 
 
 class OutreachQuery(NoQuery):

@@ -16,7 +16,7 @@ from api.coverage import UNHEARD
 from api.log_state import Standing
 from api.measures import served as measure
 from api.measures.period import Period
-from api.measures.shared import heard_of
+from api.measures.shared import EARLIEST, heard_of
 from api.models import Absent, RegionName
 from api.parameters import Day, NoQuery
 from api.problems import BadParameter
@@ -25,7 +25,6 @@ from projections.measures import served as read
 
 router = APIRouter(tags=["measures"])
 
-EARLIEST = dt.date(2000, 1, 1)  # long before IKD
 USUAL_DAYS = 30
 MOST_DAYS = 366
 

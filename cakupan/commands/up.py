@@ -9,6 +9,7 @@ import typer
 
 from cakupan import wiring
 from cakupan.commands import verify as verifying
+from cakupan.embedded.tls import LOOPBACK_HOSTS
 from cakupan.loading import publish_planned, publish_reference, wait_until_taken_in
 from cakupan.report import fail, out, progress, say
 from cakupan.scenario import sambas
@@ -53,7 +54,7 @@ def up(
 
 def _open(settings: Settings) -> Settings:
     """Where only who is at this machine can ask, all is told, unless it was said otherwise."""
-    if "public_smallest" in settings.model_fields_set or settings.api_host not in ("127.0.0.1", "::1", "localhost"):
+    if "public_smallest" in settings.model_fields_set or settings.api_host not in (*LOOPBACK_HOSTS, "::1"):
         return settings
     return settings.model_copy(update={"public_smallest": 1})
 
