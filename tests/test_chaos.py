@@ -28,10 +28,14 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield parts
 
 
+def crashes(steps: tuple[Step, ...]) -> Bounds:
+    """Patient: what is killed before it has read has nothing to lose, and starts slowly on a busy machine."""
+    return Bounds(len(steps), 1, time.monotonic() + 120, patience=60)
+
+
 def counted(system: System, how: str) -> Verdict:
     """What the oracle counts of a worker that is broken on purpose, killed twice."""
-    bounds = Bounds(len(CRASHES_IN_A_STALL), 1, time.monotonic() + 60)
-    with under_load(system, bounds, print, ("tests.chaos.broken", how)) as run:
+    with under_load(system, crashes(CRASHES_IN_A_STALL), print, ("tests.chaos.broken", how)) as run:
         run.execute(CRASHES_IN_A_STALL)
         run.rest()
         return count(run.settings, system.acknowledged)
@@ -51,7 +55,7 @@ def test_a_worker_that_counts_deliveries_is_seen_to_double(system: System) -> No
 
 def passed_on(system: System, module: tuple[str, ...]) -> copies.Copies:
     """What the provinces were passed on by a fan-out that was killed twice under load."""
-    with under_load(system, Bounds(1, 1, time.monotonic() + 60), print, module) as run:
+    with under_load(system, crashes(CRASHES_OF_THE_FANOUT), print, module) as run:
         run.execute(CRASHES_OF_THE_FANOUT)
         run.rest()
         time.sleep(2 * broken.HELD_MS / 1000)  # what is still held is sent: only what a crash took is lost

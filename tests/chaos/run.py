@@ -18,14 +18,16 @@ from tests.chaos.system import SUBSCRIBED, System, frozen, slow
 from tests.chaos.workers import PRODUCT, Fanout, Part, Worker
 
 Say = Callable[[str], None]
-READING_PATIENCE = 12.0  # a worker that has not read by then is killed all the same
 POISONED_RECORDS = 25
 TELL_SECONDS = 10.0
 
 
 @dataclass
 class Run:
-    """`deadline`: no step begins after it (`time.monotonic`). `module`: what workers and fan-out run."""
+    """`deadline`: no step begins after it (`time.monotonic`). `module`: what workers and fan-out run.
+
+    `patience`: seconds; a part that has not read by then is killed all the same.
+    """
 
     system: System
     settings: Settings
@@ -33,6 +35,7 @@ class Run:
     say: Say
     deadline: float
     module: tuple[str, ...] = PRODUCT
+    patience: float = 12.0
     kills: int = 0
     done: Counter[str] = field(default_factory=Counter)
     workers: dict[str, Worker] = field(default_factory=dict)
@@ -117,7 +120,7 @@ class Run:
     def kill(self, worker: Worker, after: float) -> None:
         """SIGKILL `after` seconds from when it reads, and start it again."""
         worker.start()
-        worker.wait_reading(READING_PATIENCE)
+        worker.wait_reading(self.patience)
         time.sleep(after)
         self.kill_now(worker)
 
@@ -163,7 +166,7 @@ def _kill_at_start(run: Run, step: Step) -> None:
 
 def _kill_fanout(run: Run, step: Step) -> None:
     run.fanout.start()
-    run.fanout.wait_reading(READING_PATIENCE)
+    run.fanout.wait_reading(run.patience)
     time.sleep(step.after)
     run.fanout.kill()
 
@@ -189,7 +192,7 @@ def _clickhouse_killed(run: Run, step: Step) -> None:
     """Both at once: nobody knows what of an insert has arrived."""
     worker = run.workers[step.worker]
     worker.start()
-    worker.wait_reading(READING_PATIENCE)
+    worker.wait_reading(run.patience)
     run.system.clickhouse.kill()
     _away(run, step)
 
@@ -211,7 +214,7 @@ def _clickhouse_slow(run: Run, step: Step) -> None:
     """It answers a little, then not at all, and the worker dies waiting."""
     worker = run.workers[step.worker]
     worker.start()
-    worker.wait_reading(READING_PATIENCE)
+    worker.wait_reading(run.patience)
     slow(run.system.clickhouse.pid, step.lasts)
     with frozen(run.system.clickhouse.pid):
         time.sleep(step.after)

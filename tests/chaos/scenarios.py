@@ -50,12 +50,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Bounds:
-    """`kills` of a worker in all, from `seed`; no fault begins after `deadline` (`time.monotonic`)."""
+    """`kills` of a worker in all, from `seed`; no fault begins after `deadline` (`time.monotonic`).
+
+    `patience`: seconds that a part has to read something before it is killed.
+    """
 
     kills: int
     seed: int
     deadline: float
     rate: int = RATE
+    patience: float = 12.0
 
 
 @contextlib.contextmanager
@@ -65,7 +69,7 @@ def under_load(system: System, bounds: Bounds, say: Say, module: tuple[str, ...]
     # Each run of one log has people of its own.
     seed = bounds.seed * 1000 + system.runs
     load = Load(system.bootstrap, system.acknowledged, seed, bounds.rate)
-    run = Run(system, settings, load, say, bounds.deadline, module)
+    run = Run(system, settings, load, say, bounds.deadline, module, bounds.patience)
     load.start()
     try:
         yield run
