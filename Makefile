@@ -7,6 +7,9 @@ UV     := .tools/bin/uv
 PEERS  := .tools/peers
 # An office network may have a certificate authority of its own: trust what the system trusts.
 export UV_SYSTEM_CERTS := true
+# Processes start three times as fast from compiled code, whatever the environment says of writing it.
+export UV_COMPILE_BYTECODE := true
+export PYTHONDONTWRITEBYTECODE :=
 BIN    := $(VENV)/bin
 
 .PHONY: up test screenshots chaos fuzz registry check bench lock clean doctor
