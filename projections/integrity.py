@@ -63,18 +63,26 @@ COMPUTED: dict[str, dict[str, str]] = {
 IN_PAIRS = "WHERE (region, day) IN %(pairs)s"
 IN_SLICE = "WHERE (region, day) IN (SELECT region, day FROM slice)"
 
+# Tables that are kept by person: to find the events of a region and day, all of it is read.
+BY_PERSON = frozenset({"activation_event"})
+IN_SLICE_BY_PERSON = "WHERE (region, day, subject_id) IN (SELECT region, day, subject_id FROM slice)"
+
 MISSING, UNEXPECTED, DOUBLED = "missing", "unexpected", "doubled"
 NO_PLACE = -1
 MOST_LISTED = 10_000
 
 
 class Slice(NamedTuple):
-    """Rows of `auditing`: records of one topic as the log has them. Columns of equal length."""
+    """Rows of `auditing`: records of one topic as the log has them. Columns of equal length.
+
+    `subjects`: whose each event is, as its record's key says; zeros where the key is no person's.
+    """
 
     topic: str
     partitions: Sequence[int]
     offsets: Sequence[int]
     event_ids: Sequence[bytes]
+    subjects: Sequence[bytes]
     regions: Sequence[int]
     days: Sequence[int]
 
@@ -129,6 +137,7 @@ def note_slice(database: Database, run: int, part: Slice) -> None:
             "region": part.regions,
             "day": [EPOCH + dt.timedelta(days=day) for day in part.days],
             "event_id": part.event_ids,
+            "subject_id": part.subjects,
             "partition": part.partitions,
             "offset": part.offsets,
         },
@@ -152,8 +161,12 @@ def refused(database: Database, run: int, topic: str) -> set[tuple[int, int]]:
 
 
 def held(database: Database, run: int, topic: str, table: str) -> dict[int, Sum]:
-    """By partition: the slice's records, dead letters left out, whose event the table holds in its region and day."""
-    statement = _statement("integrity_window", table, IN_SLICE)
+    """By partition: the slice's records, dead letters left out, whose event the table holds in its region and day.
+
+    A table by person is asked for the slice's people. Of one who was erased it holds the events under another id, and
+    may miss here what `lost` does not.
+    """
+    statement = _statement("integrity_window", table, IN_SLICE_BY_PERSON if table in BY_PERSON else IN_SLICE)
     rows = database.rows(statement, {"run": run, "topic": topic})
     return {row["partition"]: Sum(row["events"], row["digest"]) for row in rows}
 
@@ -163,6 +176,15 @@ def lost(database: Database, run: int, topic: str, table: str) -> list[Differenc
     params = {"run": run, "topic": topic, "most": MOST_LISTED}
     rows = database.rows(_statement("integrity_lost", table, IN_SLICE), params)
     return [Difference(topic, MISSING, table, **row) for row in rows]
+
+
+def rows_on_disk(database: Database, table: str) -> int:
+    """How many rows a table has on disk, those that a merge will take away too."""
+    (row,) = database.rows(
+        "SELECT total_rows AS rows FROM system.tables WHERE database = currentDatabase() AND name = %(table)s",
+        {"table": table},
+    )
+    return int(row["rows"])
 
 
 def pairs_of(database: Database, run: int, topic: str, most: int) -> list[Pair]:

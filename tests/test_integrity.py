@@ -14,10 +14,12 @@ from api.app import create_app
 from cakupan import recount, wiring
 from cakupan.rebuild import Rebuild
 from cakupan.settings import Settings
-from events import codec, regions
-from events.catalogue import ACTIVATION, DEAD_LETTER, EVENTS
+from events import codec, identity, jsonform, regions
+from events.catalogue import ACTIVATION, DEAD_LETTER, EVENTS, examples
+from events.codec import Event
 from events.publisher import Publisher
 from projections import activation, answers, catalogue, integrity, position
+from projections.clickhouse import Database
 from projections.integrity import Difference
 from streams import audit
 from streams.audit import Auditor
@@ -145,12 +147,7 @@ def test_rows_that_no_record_stands_for_are_named_and_taken_out(settings: Settin
     settled(auditor, settings)
     database = wiring.database(settings)
     invented = [activated(900 + each, VILLAGE + each % 2) for each in range(3)]
-    decoded = codec.decode_batch(
-        ACTIVATION, [codec.encode("Activated", each.values) for each in invented], [now_ms()] * 3
-    )
-    run = catalogue.new_run()
-    catalogue.insert(database, ACTIVATION, decoded.frames, run)
-    activation.recompute(database, run)
+    invent(database, *invented)
     assert coverage(settings) != expected(settings.kafka_bootstrap)
     found = settled(auditor, settings)
     assert {(each.kind, each.held_by) for each in found} == {
@@ -187,6 +184,42 @@ def test_two_rows_under_one_id_are_named_and_mended(settings: Settings, auditor:
     assert command(settings, "repair").returncode == 0
     assert settled(auditor, settings) == set()
     right(settings)
+
+
+def invent(database: Database, *events: Event) -> None:
+    """Rows that no record of the log stands for, recomputed as a worker does."""
+    records = [codec.encode("Activated", each.values) for each in events]
+    run = catalogue.new_run()
+    catalogue.insert(
+        database, ACTIVATION, codec.decode_batch(ACTIVATION, records, [now_ms()] * len(records)).frames, run
+    )
+    activation.recompute(database, run)
+
+
+def test_of_a_large_base_a_slice_is_looked_up_by_its_people(
+    settings: Settings, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is compared by the sweep alone. What is lost is named at once, and who was erased is not missed."""
+    monkeypatch.setattr(audit, "PART_EVENTS", 2)
+    auditor._sweep_due = float("inf")
+    gone = activated(5)
+    base = jsonform.from_json(examples(EVENTS["SubjectErased"], EVENTS["SubjectErased"].newest)[0], now_ms())
+    now = {name: gone.values[name] for name in ("subject_id", "domicile", "occurred_at", "recorded_at")}
+    erased = Event(base.type, {**base.values, **now, "event_id": identity.new_event_id(now_ms())})
+    send(settings.kafka_bootstrap, *(activated(person) for person in range(4)), gone, erased)
+    take_in(settings)
+    assert auditor.round().found == []
+    invent(wiring.database(settings), activated(900))
+    lost = activated(6)
+    send(settings.kafka_bootstrap, lost)
+    take_in(settings)
+    delete(settings, "activation_event", lost.values["event_id"].hex().upper())
+    found = auditor.round().found + auditor.round().found
+    assert {(each.kind, each.held_by) for each in found} == {
+        ("missing", "activation_event"),
+        ("unexpected", "activity"),
+    }
+    assert ("unexpected", "activation_event") in {(each.kind, each.held_by) for each in settled(auditor, settings)}
 
 
 def test_nothing_is_alarmed_about_while_events_come_in(settings: Settings, auditor: Auditor, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 -- Records of a slice that count: those that are no dead letters.
 slice AS
 (
-    SELECT region, day, event_id, partition, offset
+    SELECT region, day, event_id, subject_id, partition, offset
     FROM auditing
     WHERE run = %(run)s AND topic = %(topic)s
         AND (partition, offset) NOT IN (
