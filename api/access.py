@@ -181,9 +181,16 @@ async def _below_in_scope(region: ToldBelow, who: CallerOf, context: Ctx) -> Reg
     return region
 
 
-# The same for all others: who has the public view is refused.
+async def _villages_in_scope(region: Annotated[Region, Depends(_in_scope)], who: CallerOf, context: Ctx) -> Region:
+    require(context, who, region, "village")
+    return region
+
+
+# The same for all others: who has the public view is refused. `VillagesInScope`: for routes that show the region's
+# villages, however far below it they are.
 RegionInScope = Annotated[Region, Depends(_in_scope)]
 BelowInScope = Annotated[Region, Depends(_below_in_scope)]
+VillagesInScope = Annotated[Region, Depends(_villages_in_scope)]
 
 
 def carries_key(headers: Headers) -> bool:

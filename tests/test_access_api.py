@@ -46,6 +46,7 @@ ROUTES = (
     "/v1/alerts/{}",
 )
 OPEN = ("/v1/regions/61.01.01", "/v1/regions/61.01/children", "/v1/freshness", "/v1/integrity", "/v1/dead-letters")
+OF_VILLAGES = ("/v1/next-visits/{}", "/v1/coverage/{}/villages")  # show villages, whatever they are asked about
 BELOW = ("/children", "/live-comparison/{}", "/served/{}")  # show the level below
 CODES = ("0", "61", "61.01", "61.01.01", "61.01.01.2001", "62", "62.01", "62.01.01", "62.01.01.1011")
 SCOPES: dict[str, int] = {"nation": 0, "kalbar": 61, "kalteng": 62, "sambas": 6101, "district": 610101}
@@ -69,10 +70,7 @@ class Api:
         return self.clients[level]
 
     def status(self, path: str, name: str = "", level: Level = "regency") -> int:
-        """A stream does not end: the answer's head is enough."""
         headers = {"X-API-Key": self.secrets[name]} if name else {}
-        if path.endswith("/live"):
-            path += "?end=now"
         return self.client(level).get(path, headers=headers).status_code
 
 
@@ -89,7 +87,7 @@ def api(database: Database) -> Iterator[Api]:
 
 def needed(route: str, code: str) -> Level:
     """The level that an answer shows."""
-    if route.startswith(("/v1/next-visits", "/v1/coverage/{}/villages")):
+    if route in OF_VILLAGES:
         return "village"
     at = LEVELS.index(regions.region(regions.parse_code(code)).level)
     return LEVELS[min(at + route.endswith(BELOW), len(LEVELS) - 1)]
@@ -102,13 +100,22 @@ def holds(scope: int, code: str) -> bool:
 @pytest.mark.parametrize("level", get_args(Level))
 @pytest.mark.parametrize("name", ["", *SCOPES])
 def test_every_caller_sees_what_is_public_and_its_scope(api: Api, name: str, level: Level) -> None:
+    """Asked with a parameter that no route knows: whoever may see the region is told that, and nothing is computed."""
     for route, code in itertools.product(ROUTES, CODES):
         public = LEVELS.index(needed(route, code)) <= LEVELS.index(level)
         refused = 403 if name else 401
         allowed = public or (bool(name) and holds(SCOPES[name], code))
-        # A parameter that no route knows: whoever may see the region is told that, in place of an endless stream.
-        well = 422 if route.endswith("/live") else 200
-        assert api.status(route.format(code), name, level) == (well if allowed else refused), (route, code)
+        path = f"{route.format(code)}?end=now"
+        assert api.status(path, name, level) == (422 if allowed else refused), (route, code)
+
+
+@pytest.mark.parametrize("route", [each for each in ROUTES if not each.endswith("/live")])
+def test_whoever_may_see_a_region_is_answered(api: Api, route: str) -> None:
+    """And who may not is refused without such a parameter too."""
+    for name, region in SCOPES.items():
+        assert api.status(route.format(regions.format_code(region)), name, "nation") == 200
+    assert api.status(route.format("62.01"), "kalbar", "nation") == 403
+    assert api.status(route.format("62.01"), "", "nation") == 401
 
 
 def test_what_is_not_about_a_region_needs_no_key(api: Api) -> None:

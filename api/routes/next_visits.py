@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api import coverage, models
-from api.access import CallerOf, RegionInScope, require
+from api.access import VillagesInScope
 from api.answering import respond
 from api.context import Context, Ctx
 from api.coverage import Asked, Facts
@@ -44,15 +44,12 @@ class NextVisitsQuery(NoQuery):
 
 
 @router.get("/v1/next-visits/{code}", response_model=contract.NextVisits, summary="Where a team could go next")
-def next_visits(
-    region: RegionInScope, who: CallerOf, query: Annotated[NextVisitsQuery, Query()], context: Ctx
-) -> Response:
+def next_visits(region: VillagesInScope, query: Annotated[NextVisitsQuery, Query()], context: Ctx) -> Response:
     """Villages by people not yet active times expected activations per staff hour, each with the numbers it stands on.
     A fifth of the slots is kept for blank spots and for villages never visited.
 
     Villages that can't be ranked, say for want of a denominator, are counted and named with the reason.
     """
-    require(context, who, region, "village")
     today = context.options.today()
     as_of = query.as_of or today
     if not EARLIEST <= as_of <= today:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from api import coverage as contract
 from api import models
-from api.access import CallerOf, RegionInScope, require
+from api.access import VillagesInScope
 from api.answering import respond
 from api.context import Context, Ctx
 from api.coverage import Asked, Facts
@@ -27,12 +27,11 @@ router = APIRouter(tags=["coverage"])
     response_model=models.CoverageChildren,
     summary="Coverage of all villages of a region, ranked",
 )
-def villages(region: RegionInScope, query: VillagesQ, context: Ctx, who: CallerOf) -> Response:
+def villages(region: VillagesInScope, query: VillagesQ, context: Ctx) -> Response:
     """All on one basis, as `children` has it, in parts of at most 1000. What is absent comes last, whatever the order.
 
     It shows villages, so it takes a key where these are not public.
     """
-    require(context, who, region, "village")
     standing = context.log_state.read()
     today = context.options.today()
     asked = Asked(query.as_of or today, today, query.basis, query.estimate)
