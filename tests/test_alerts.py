@@ -50,13 +50,14 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
 
 
 @pytest.fixture
-def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
+def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Iterator[Settings]:
     """A database of its own, and a topic that begins empty: what is open there is the memory of whoever watches."""
     everything = TopicPartition(ALERT, 0, OFFSET_END)
     admin = AdminClient({"bootstrap.servers": log.bootstrap})
     admin.delete_records([everything])[everything].result(20)
-    given = own_database(log, clickhouse, tmp_path)
-    return given.model_copy(update={"alerts_look_seconds": 0.2, "webhook_allow": LOOPBACK, "webhook_metrics_port": 0})
+    changed = {"alerts_look_seconds": 0.2, "webhook_allow": LOOPBACK, "webhook_metrics_port": 0}
+    with own_database(log, clickhouse, tmp_path) as given:
+        yield given.model_copy(update=changed)
 
 
 @pytest.fixture

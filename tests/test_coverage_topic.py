@@ -42,8 +42,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
 
 
 @pytest.fixture
-def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
-    return own_database(log, clickhouse, tmp_path)
+def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Iterator[Settings]:
+    with own_database(log, clickhouse, tmp_path) as own:
+        yield own
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
 @pytest.fixture
 def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Iterator[Settings]:
     """A database and groups of this test's own; the provinces' topics are gone after it."""
-    yield own_database(log, clickhouse, tmp_path)
+    with own_database(log, clickhouse, tmp_path) as given:
+        yield given
     admin = AdminClient({"bootstrap.servers": log.bootstrap, "log_level": 0})
     own = [name for name in admin.list_topics(timeout=20).topics if name.startswith("ikd.p")]
     for done in admin.delete_topics(own).values() if own else ():

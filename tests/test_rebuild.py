@@ -47,13 +47,13 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
 
 
 @pytest.fixture
-def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
+def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Iterator[Settings]:
     """A database that holds what the log says."""
-    made = own_database(log, clickhouse, tmp_path)
-    with running(made, "worker", log=tmp_path / "worker.log") as worker:
-        until("all taken in", caught_up(made), process=worker)
-        worker.stop()
-    return made
+    with own_database(log, clickhouse, tmp_path) as made:
+        with running(made, "worker", log=tmp_path / "worker.log") as worker:
+            until("all taken in", caught_up(made), process=worker)
+            worker.stop()
+        yield made
 
 
 def spoil(settings: Settings) -> None:
@@ -373,11 +373,11 @@ def test_until_it_is_deployed_a_new_worker_says_what_to_run(settings: Settings, 
 def test_an_empty_database_takes_the_migration_as_any_other(
     log: KafkaNode, clickhouse: ClickHouseNode, after: Path, tmp_path: Path
 ) -> None:
-    settings = own_database(log, clickhouse, tmp_path, migrated=False)
-    done = command(settings, "migrate", folder=after)
-    assert done.returncode == 0, done.stderr
-    assert "channels" in columns_of(settings, "service_day")
-    assert columns_of(settings, "scratch") == []
+    with own_database(log, clickhouse, tmp_path, migrated=False) as settings:
+        done = command(settings, "migrate", folder=after)
+        assert done.returncode == 0, done.stderr
+        assert "channels" in columns_of(settings, "service_day")
+        assert columns_of(settings, "scratch") == []
 
 
 def test_a_table_that_is_not_built_from_the_log_can_not_change_with_a_rebuild(settings: Settings, after: Path) -> None:

@@ -60,10 +60,10 @@ def system(clickhouse: ClickHouseNode, tmp_path_factory: pytest.TempPathFactory)
     node.start()
     node.wait_ready()
     topics.apply(node.bootstrap)
-    own = own_database(node, clickhouse, folder)
-    settings = own.model_copy(update={"api_port": free_port(), "kafka_subscriber_port": node.subscriber_port})
+    changed = {"api_port": free_port(), "kafka_subscriber_port": node.subscriber_port}
     with (
-        running(settings, "serve", log=folder / "api.log") as process,
+        own_database(node, clickhouse, folder) as own,
+        running(settings := own.model_copy(update=changed), "serve", log=folder / "api.log") as process,
         wiring.api_client(settings) as api,
     ):
         until("the API answers", lambda: _answers(api), process=process)

@@ -128,10 +128,10 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
 
 
 @pytest.fixture
-def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
-    given = own_database(log, clickhouse, tmp_path)
+def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Iterator[Settings]:
     changed = {"webhook_allow": LOOPBACK, "webhook_retry_seconds": "0,0,0", "webhook_metrics_port": free_port()}
-    return given.model_copy(update=changed)
+    with own_database(log, clickhouse, tmp_path) as given:
+        yield given.model_copy(update=changed)
 
 
 @contextlib.contextmanager

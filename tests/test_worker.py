@@ -39,9 +39,10 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
 
 
 @pytest.fixture
-def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Settings:
+def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Iterator[Settings]:
     """A database and a group of this test's own."""
-    return own_database(log, clickhouse, tmp_path)
+    with own_database(log, clickhouse, tmp_path) as own:
+        yield own
 
 
 def now_ms() -> int:
@@ -219,9 +220,11 @@ def test_clickhouse_away_is_waited_for_and_nothing_is_lost(
 
 
 def test_without_tables_it_says_to_migrate(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> None:
-    settings = own_database(log, clickhouse, tmp_path, migrated=False)
     send(log.bootstrap, activated(301))
-    with running(settings, "worker", log=tmp_path / "worker.log") as worker:
+    with (
+        own_database(log, clickhouse, tmp_path, migrated=False) as settings,
+        running(settings, "worker", log=tmp_path / "worker.log") as worker,
+    ):
         assert worker.process.wait(60) == 3
         assert "run: cakupan migrate" in worker.said
 
