@@ -1,10 +1,12 @@
-"""Dead letters as work, on the real Kafka and the real ClickHouse engine: found, shown, sent again, discarded."""
+"""Dead letters as work, on the real Kafka and the real ClickHouse engine: found, shown, sent again, discarded.
+
+One worker takes in what all tests write: each looks at letters of its own.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from api.app import create_app
 from cakupan import recount, wiring
 from cakupan.commands.dead_letters import safe_bytes
 from cakupan.dead_letters import Place, read_originals
+from cakupan.embedded.clickhouse import ClickHouseNode
+from cakupan.embedded.kafka import KafkaNode
 from cakupan.settings import Settings
 from events import codec, identity, jsonform, partial
 from events.catalogue import ACTIVATION, BY_SCHEMA_ID, DEAD_LETTER, EVENTS, examples
@@ -22,18 +26,30 @@ from events.publisher import Publisher, key_of
 from projections import dead_letters
 from projections.clickhouse import Database
 from projections.dead_letters import Letter, Selection
-from tests.support import Process, command, running, until
-from tests.test_worker import activated, answers, caught_up, expected, log, now_ms, settings
+from tests.support import Process, command, own_database, running, until
+from tests.test_worker import activated, answers, caught_up, expected, log, now_ms
 
-__all__ = ["log", "settings"]
+__all__ = ["log"]
 
 NIK = "6101014502990001"
 
 
-@pytest.fixture
-def worker(settings: Settings, tmp_path: Path) -> Iterator[Process]:
-    with running(settings, "worker", log=tmp_path / "worker.log") as process:
+@pytest.fixture(scope="module")
+def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return own_database(log, clickhouse, tmp_path_factory.mktemp("dead-letters"))
+
+
+@pytest.fixture(scope="module")
+def worker(settings: Settings) -> Iterator[Process]:
+    with running(settings, "worker", log=settings.data_dir / "worker.log") as process:
         yield process
+        assert process.stop() == 0
+
+
+@pytest.fixture
+def source(request: pytest.FixtureRequest) -> str:
+    """An office that only this test hears from."""
+    return f"office-{request.node.name}"
 
 
 def put(settings: Settings, event: Event, raw: bytes, topic: str = ACTIVATION) -> tuple[int, int]:
@@ -79,9 +95,8 @@ def changed(event: Event, **values: Any) -> bytes:
     return codec.encode(event.type.name, {**event.values, **values})
 
 
-def test_listed_shown_retried_and_discarded(settings: Settings, worker: Process) -> None:
+def test_listed_shown_retried_and_discarded(settings: Settings, worker: Process, source: str) -> None:
     person = activated(9001)
-    source = f"office-{settings.worker_group}"
     place = put(settings, person, changed(person, domicile=6101019999, source=source))
     letter = wait_for(settings, worker, place)
     assert (letter.type, letter.source, letter.kind) == (
@@ -193,12 +208,10 @@ def test_noise_among_the_letters_is_left_out_and_counted(settings: Settings, wor
     until("it is told", lambda: f"{DEAD_LETTER}: " in worker.said and "left out" in worker.said, process=worker)
     assert wiring.database(settings).rows("SELECT 1 FROM dead_letter WHERE topic = 'ikd.dead-letter.v1'") == []
     assert recount.read_log(settings.kafka_bootstrap).unaccounted == []
-    assert worker.stop() == 0
 
 
-def test_the_api_counts_them_and_gives_no_bytes(settings: Settings, worker: Process) -> None:
+def test_the_api_counts_them_and_gives_no_bytes(settings: Settings, worker: Process, source: str) -> None:
     person = activated(9051)
-    source = f"office-{settings.worker_group}"
     place = put(settings, person, changed(person, domicile=6101019999, source=source))
     wait_for(settings, worker, place)
     with TestClient(create_app(wiring.database(settings))) as client:
