@@ -3,6 +3,8 @@
 `python -m cakupan.embedded.jars` resolves ENDPOINTS anew and rewrites the lock.
 """
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import os
@@ -15,13 +17,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import jgo
-import requests
-from jgo.maven import MavenContext
+from typing import TYPE_CHECKING
 
 from cakupan.embedded.errors import StackError
 from cakupan.embedded.process import require_folder, require_space
+
+if TYPE_CHECKING:
+    # Imported where jars are downloaded, once for a machine: every command would wait for it.
+    from jgo.maven import MavenContext
 
 # Kafka's own jars come without a logger: the second brings it, and with it the reason when the broker ends.
 ENDPOINTS = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4")
@@ -121,6 +124,8 @@ def _sha256(path: Path) -> str:
 def _download(
     missing: list[Jar], folder: Path, total: int, on_progress: Progress | None, remotes: Mapping[str, str] | None
 ) -> None:
+    from jgo.maven import MavenContext
+
     present = total - len(missing)
     stop = threading.Event()
     with (
@@ -144,6 +149,8 @@ def _download(
 
 
 def _fetch(jar: Jar, context: MavenContext, folder: Path, stop: threading.Event) -> None:
+    import requests
+
     artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
     for attempt in range(1, TRIES + 1):
         try:
@@ -163,6 +170,8 @@ def _fetch(jar: Jar, context: MavenContext, folder: Path, stop: threading.Event)
 
 
 def _unavailable(jar: Jar, error: Exception) -> StackError:
+    import requests
+
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return StackError(f"{jar.name} could not be kept: {error.strerror or error}.", "Free space, and try again.")
     cause = "does not have it" if isinstance(error, RuntimeError) else "can't be reached"
@@ -176,6 +185,9 @@ def _unavailable(jar: Jar, error: Exception) -> StackError:
 
 def lock() -> None:
     """Resolve ENDPOINTS and rewrite the lock with what they need today."""
+    import jgo
+    from jgo.maven import MavenContext
+
     staging = Path(tempfile.mkdtemp())
     context = MavenContext(repo_cache=staging)
     lines = set()
