@@ -35,8 +35,11 @@ NIK = "6101014502990001"
 
 
 @pytest.fixture(scope="module")
-def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return own_database(log, clickhouse, tmp_path_factory.mktemp("dead-letters"))
+def settings(
+    log: KafkaNode, clickhouse: ClickHouseNode, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    with own_database(log, clickhouse, tmp_path_factory.mktemp("dead-letters")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -76,11 +76,11 @@ def test_every_table_of_a_projection_can_be_compared() -> None:
 
 def test_the_same_log_gives_the_same_tables(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> None:
     """The tables that a worker filled."""
-    settings = own_database(log, clickhouse, tmp_path)
-    with running(settings, "worker", log=tmp_path / "worker.log") as worker:
-        until("all taken in", caught_up(settings), process=worker)
-        worker.stop()
-    done = command(settings, "rebuild", "--dry-run")
+    with own_database(log, clickhouse, tmp_path) as settings:
+        with running(settings, "worker", log=tmp_path / "worker.log") as worker:
+            until("all taken in", caught_up(settings), process=worker)
+            worker.stop()
+        done = command(settings, "rebuild", "--dry-run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the new tables and the present ones are the same" in done.stdout
     assert "nothing was put in place" in done.stdout
