@@ -274,6 +274,11 @@ class _NoTables(TableManager):  # type: ignore[misc]
 
     logger = FAUST_LOG
 
+    async def on_start(self) -> None:
+        """Faust waits a second here for tables that are still to be declared: there are none."""
+        await self._update_channels()
+        await self.recovery.start()
+
     @property
     def recovery(self) -> _Resumption:
         """What resumes the flow."""
