@@ -73,7 +73,7 @@ MOST_LISTED = 10_000
 
 
 class Slice(NamedTuple):
-    """Rows of `auditing`: records of one topic as the log has them. Columns of equal length.
+    """Rows of `log_slice`: records of one topic as the log has them. Columns of equal length.
 
     `subjects`: whose each event is, as its record's key says; zeros where the key is no person's.
     """
@@ -130,7 +130,7 @@ def note_slice(database: Database, run: int, part: Slice) -> None:
     """Write what the log holds. Repeating it changes nothing."""
     count = len(part.offsets)
     database.insert(
-        "auditing",
+        "log_slice",
         {
             "run": [run] * count,
             "topic": [part.topic] * count,
@@ -146,12 +146,12 @@ def note_slice(database: Database, run: int, part: Slice) -> None:
 
 def forget_slice(database: Database, run: int) -> None:
     """Drop the slice of a finished check."""
-    database.run("ALTER TABLE auditing DROP PARTITION %(run)s", {"run": run})
+    database.run("ALTER TABLE log_slice DROP PARTITION %(run)s", {"run": run})
 
 
 def forget_slices(database: Database) -> None:
     """Drop what an auditor that crashed left behind; its slices are read again."""
-    database.run("TRUNCATE TABLE auditing")
+    database.run("TRUNCATE TABLE log_slice")
 
 
 def refused(database: Database, run: int, topic: str) -> set[tuple[int, int]]:
@@ -190,7 +190,7 @@ def rows_on_disk(database: Database, table: str) -> int:
 def pairs_of(database: Database, run: int, topic: str, most: int) -> list[Pair]:
     """Regions and days that the slice names; at most `most`."""
     rows = database.rows(
-        "SELECT DISTINCT region, day FROM auditing WHERE run = %(run)s AND topic = %(topic)s LIMIT %(most)s",
+        "SELECT DISTINCT region, day FROM log_slice WHERE run = %(run)s AND topic = %(topic)s LIMIT %(most)s",
         {"run": run, "topic": topic, "most": most},
     )
     return [Pair(row["region"], row["day"]) for row in rows]
