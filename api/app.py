@@ -15,6 +15,7 @@ from api.held import Held
 from api.keyring import Keyring
 from api.live import Hub
 from api.log_state import LogState
+from api.memory import TABLE as COVERAGE_DAY
 from api.memory import Memory
 from api.metrics import ApiMetrics
 from api.options import ApiOptions
@@ -53,6 +54,7 @@ from events.catalogue import HEARTBEAT, REFERENCE
 from events.regions import Region
 from projections import facts, keys
 from projections.clickhouse import Database
+from projections.minutes import TABLE as REGION_MINUTE
 
 # FastAPI's own spans are opened before any middleware and hold the address as it was sent: they would carry out what
 # RefusePersonalData keeps in. Metrics are in `api.metrics`.
@@ -76,7 +78,8 @@ def create_app(
     metrics = ApiMetrics()
     memory = Memory(database, options.held_bytes)
     recent = Recent(database, options.clock, on=options.held_bytes > 0)
-    log_state = LogState(database, options.clock, options.share_seconds, (memory.follow, recent.follow))
+    follow = {COVERAGE_DAY: memory.follow, REGION_MINUTE: recent.follow}
+    log_state = LogState(database, options.clock, options.share_seconds, follow)
     references = Held(lambda: facts.references(database), REFERENCE, ("denominator", "target"))
     sources = Held(lambda: facts.sources(database), HEARTBEAT, ("source_stand",))
 

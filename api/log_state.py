@@ -6,13 +6,14 @@ import contextlib
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api import models
 from api.shared import Shared
-from projections import answers
-from projections.answers import LogPlace, Place
+from projections import answers, blocks
+from projections.answers import OF_LOG_PLACE, LogPlace, Place
+from projections.blocks import Tables
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
 
@@ -37,17 +38,19 @@ class Standing:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look finds. `seen_at`: when the place had been read, in ticks."""
+    """What a look finds. `seen_at`: when the place had been read, in ticks; `mark`: of the tables before that."""
 
     place: LogPlace
     seen_at: float
     synthetic: bool
+    mark: Hashable
 
 
 class LogState:
     """Asks where the answers stand. Ask it before the numbers that it is to speak for.
 
-    A look is shared for a moment: an answer may state an older position than its numbers have, never a newer one.
+    A look is shared for a moment: an answer may state an older position than its numbers have, never a newer one. The
+    place is read again where its tables have other parts than before: to look at parts is a fifth of it.
     """
 
     def __init__(
@@ -55,12 +58,13 @@ class LogState:
         database: Database,
         clock: Callable[[], dt.datetime],
         share_seconds: float,
-        follow: Sequence[Callable[[], None]] = (),
+        follow: Mapping[str, Callable[[Tables], None]] | None = None,
     ) -> None:
-        """`follow`: what has to be taken in before answers may state a place, called after it was read."""
+        """`follow`: by table, what has to be taken in before answers may state a place, called after it was read."""
         self._database = database
         self._clock = clock
-        self._follow = follow
+        self._follow = follow or {}
+        self._last: Seen | None = None
         self._synthetic = Remembered(lambda: answers.synthetic(database))
         self._seen = Shared(self._look, share_seconds)
         self._share_seconds = share_seconds
@@ -85,11 +89,21 @@ class LogState:
                     self._seen.get()
 
     def _look(self) -> Seen:
-        place, seen_at = answers.log_place(self._database), time.monotonic()
-        for follow in self._follow:
-            follow()
+        last, tables = self._last, self._tables()
+        mark = tables.mark(OF_LOG_PLACE)
+        if last is not None and last.mark == mark:
+            place, seen_at = last.place, last.seen_at
+        else:
+            place, seen_at = answers.log_place(self._database), time.monotonic()
+            tables = self._tables()  # what is followed has to hold what the place says
+        for follow in self._follow.values():
+            follow(tables)
         synthetic = self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken))
-        return Seen(place, seen_at, synthetic)
+        self._last = Seen(place, seen_at, synthetic, mark)
+        return self._last
+
+    def _tables(self) -> Tables:
+        return blocks.read(self._database, *OF_LOG_PLACE, *self._follow)
 
     def _standing(self, seen: Seen) -> Standing:
         place = seen.place

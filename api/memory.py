@@ -20,6 +20,7 @@ from events import regions
 from events.regions import LEVELS
 from projections import answers, blocks, lines
 from projections.base import EPOCH
+from projections.blocks import Table, Tables
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
 from projections.lines import LAST_DAY, Line
@@ -109,19 +110,25 @@ class Memory:
 
     # How it follows the table.
 
-    def follow(self) -> None:
-        """Take in what was written to the table so far. Call it after the position was read. Raises DatabaseError."""
+    def follow(self, tables: Tables | None = None) -> None:
+        """Take in what was written to the table so far, or until `tables` were looked at. Call it after the position
+        was read. Raises DatabaseError.
+        """
+        if not self._most_bytes:
+            return
         for _ in range(TRIES):
-            if not self._most_bytes or self._follow():
+            if tables is None or tables[TABLE].newest < self._seen:  # another look was faster
+                tables = blocks.read(self._database, TABLE)
+            if self._follow(tables[TABLE]):
                 return
+            tables = None
         self._drop(None, 0)  # all is new to who comes next
 
-    def _follow(self) -> bool:
+    def _follow(self, now: Table) -> bool:
         """Whether that went undisturbed by another that dropped all."""
         with self._lock:
             epoch, seen, identity = self._epoch, self._seen, self._identity
-        now = blocks.of(self._database, TABLE, seen)
-        if now.identity != identity or now.newest < seen or now.fresh > MOST_FRESH:
+        if now.identity != identity or now.newest < seen or now.fresh(seen) > MOST_FRESH:
             return self._drop(now.identity, now.newest, epoch)
         if now.newest == seen:
             return True

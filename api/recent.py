@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from projections import blocks, minutes
 from projections.answers import Count
+from projections.blocks import Tables
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
 from projections.minutes import LATEST, TABLE, Channels, Rows
@@ -60,13 +61,15 @@ class Recent:
             return None
         return minutes.rates((kept.rows, kept.beside), tuple(self._channels.names), region, number)
 
-    def follow(self) -> None:
-        """Take in what was written to the table so far. Call it after the position was read. Raises DatabaseError."""
+    def follow(self, tables: Tables | None = None) -> None:
+        """Take in what was written to the table so far, or until `tables` were looked at. Call it after the position
+        was read. Raises DatabaseError.
+        """
         if self._kept is None:
             return
         with self._lock:
             if self._kept is not None:
-                self._kept = self._followed(self._kept)
+                self._kept = self._followed(self._kept, tables)
 
     def fill(self, stop: threading.Event) -> None:
         """Read what is to be held, unless that was done, in parts, so that it takes a share of the time only. Raises
@@ -74,7 +77,7 @@ class Recent:
         if not self._on or self._kept is not None:
             return
         now = minutes.number_of(self._clock())
-        table = blocks.of(self._database, TABLE, NOT_YET)
+        table = blocks.read(self._database, TABLE)[TABLE]
         kept = Kept(now - HELD_MINUTES, Rows.none(), Rows.none(), table.newest, table.identity)
         slices = [*range(kept.since, now, SLICE_MINUTES), LATEST]
         for begin, end in pairwise(slices):
@@ -101,9 +104,11 @@ class Recent:
         kept = self._kept
         return 0 if kept is None else kept.rows.bytes + kept.beside.bytes
 
-    def _followed(self, kept: Kept) -> Kept | None:
+    def _followed(self, kept: Kept, tables: Tables | None = None) -> Kept | None:
         """With all that was written meanwhile; None where rows may have changed otherwise: all is to be read anew."""
-        table = blocks.of(self._database, TABLE, kept.seen)
+        if tables is None or tables[TABLE].newest < kept.seen:  # another look was faster
+            tables = blocks.read(self._database, TABLE)
+        table = tables[TABLE]
         if table.identity != kept.identity or table.newest < kept.seen:
             return None
         if table.newest == kept.seen:

@@ -164,6 +164,10 @@ def rates(database: Database, region: int, end: dt.datetime) -> list[Count]:
     return [Count(**row) for row in rows]
 
 
+# The tables that `log_place` reads, or says something of.
+OF_LOG_PLACE = ("position", "verified", "denominator", "target", "source_stand")
+
+
 def log_place(database: Database) -> LogPlace:
     """Where the answers stand in the log. Ask it before the numbers: they hold at least that much."""
     found = LogPlace([], [], {})

@@ -16,11 +16,11 @@ from fastapi.testclient import TestClient
 from api import log_state
 from api.app import create_app
 from api.log_state import LogState
-from api.memory import Memory
+from api.memory import TABLE, Memory
 from api.shared import Shared
 from events import regions
 from events.catalogue import ACTIVATION
-from projections import activation, answers, catalogue, integrity, lines
+from projections import activation, answers, catalogue, integrity, lines, position
 from projections.base import EPOCH
 from projections.clickhouse import Database
 from projections.errors import Unavailable
@@ -550,9 +550,32 @@ def test_what_was_found_a_moment_ago_is_given_while_the_next_look_is_made() -> N
     assert next(looks) == 2
 
 
+def test_the_place_is_read_again_when_its_tables_have_changed(clean: Database) -> None:
+    asked: list[str] = []
+
+    class Counting(Database):
+        def rows(self, sql: str, params: Any = None) -> list[dict[str, Any]]:
+            asked.extend(["place"] if "kind" in sql else [])
+            return super().rows(sql, params)
+
+    state = LogState(Counting("127.0.0.1", int(clean.address.rpartition(":")[2])), lambda: dt.datetime.now(dt.UTC), 0.0)
+    at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    for number, change in enumerate((None, "position", None, "position", "verified", None, "denominator", None)):
+        before = len(asked)
+        if change == "position":
+            position.write(clean, [position.Row("t", 0, number, number, at, at)])
+        if change == "verified":
+            position.write_verified(clean, {("t", 0): 2}, at)
+        if change == "denominator":
+            clean.run("INSERT INTO denominator (region) VALUES (61)")
+        place = state.read().place
+        assert len(asked) - before == (change is not None or number == 0), (number, change)
+        assert place == answers.log_place(clean)
+
+
 def test_looks_go_on_while_questions_come_and_a_while_longer(clean: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     followed, stop = threading.Semaphore(0), threading.Event()
-    state = LogState(clean, lambda: dt.datetime.now(dt.UTC), 0.05, (lambda: followed.release(),))
+    state = LogState(clean, lambda: dt.datetime.now(dt.UTC), 0.05, {TABLE: lambda _: followed.release()})
     tending = threading.Thread(target=state.tend, args=(stop,))
     tending.start()
     try:

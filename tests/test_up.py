@@ -90,7 +90,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     process = start(settings, folder / "up.log")
     lent = keys.lent(wiring.database(settings), "cakupan-test", dt.timedelta(hours=1))
     with lent as key, wiring.api_client(settings, key) as api:
-        yield Up(settings, process, api)
+        system = Up(settings, process, api)
+        yield system
+    process = system.process  # a test stops it and starts it again
     process.process.send_signal(signal.SIGINT)
     assert process.process.wait(60) == 0, process.said[-2000:]
     assert "Traceback" not in process.said

@@ -28,7 +28,7 @@ SELECT
     'table',
     s.table,
     0,
-    sum(sipHash64(s.name, s.hash_of_all_files)),
+    sum(sipHash64(s.path)),
     0,
     true,
     toDateTime64(0, 3, 'UTC'),
