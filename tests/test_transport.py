@@ -537,14 +537,16 @@ def test_workers_that_join_and_leave_skip_nothing(kafka: KafkaNode) -> None:
         stays.acknowledging = True
         guests = []
         async with running(stays):
-            for _ in range(3):
-                guest = Worker(kafka, topic, members)
-                guest.acknowledging = True
-                guests.append(guest)
-                async with running(guest):
-                    await eventually(guest.has_events)
-                    await asyncio.sleep(0.5)
-            gone.set()
+            try:
+                for _ in range(3):
+                    guest = Worker(kafka, topic, members)
+                    guest.acknowledging = True
+                    guests.append(guest)
+                    async with running(guest):
+                        await eventually(guest.has_events)
+                        await asyncio.sleep(0.5)
+            finally:
+                gone.set()  # else its thread would hold up the end
             total = await publisher
             await eventually(lambda: committed(kafka.bootstrap, topic, members, 4) == [total // 4] * 4)
             assert all(partition.lag in (0, None) for partition in stays.app.progress())
