@@ -24,7 +24,7 @@ test: $(VENV)/.ready
 	@for each in kcat chromium; do command -v $$each >/dev/null || { [ "$$(id -u)" = 0 ] && \
 		command -v apt-get >/dev/null && echo "setting up: $$each, which a test needs" && \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $$each; } >/dev/null; } || true; done
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Pictures of the page, in docs; with chromium and poppler-utils.
 screenshots: $(VENV)/.ready

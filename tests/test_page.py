@@ -36,6 +36,7 @@ SAMBAS = "/?region=61.01"
 FEW = 12  # a province where one person is
 MOST_SCRIPT = 300_000
 LONG = 30_000  # ms; nothing here is about speed
+expect.set_options(timeout=LONG)
 PROBLEM = {"type": "urn:cakupan:problem:away", "title": "Service Unavailable", "status": 503, "detail": "it is away"}
 
 
@@ -107,11 +108,11 @@ def page(settings: Settings, browser: Browser) -> Iterator[Page]:
 
 
 def shows(page: Page, name: str, text: str) -> None:
-    expect(page.locator(f".figure.{name}")).to_contain_text(text, timeout=LONG)
+    expect(page.locator(f".figure.{name}")).to_contain_text(text)
 
 
 def is_live(page: Page) -> None:
-    expect(page.locator("#connection")).to_have_text("Langsung", timeout=LONG)
+    expect(page.locator("#connection")).to_have_text("Langsung")
 
 
 def test_it_shows_the_answer_and_moves_with_it(settings: Settings, page: Page) -> None:
@@ -120,12 +121,12 @@ def test_it_shows_the_answer_and_moves_with_it(settings: Settings, page: Page) -
     denominator = f"{figures['denominator']['value']:,}".replace(",", ".")
     shows(page, "coverage", f"3 aktif dari {denominator}")
     shows(page, "missing", f"{figures['missing']:,}".replace(",", "."))
-    expect(page.locator("#age")).to_contain_text("Data per", timeout=LONG)
+    expect(page.locator("#age")).to_contain_text("Data per")
     is_live(page)
     send(settings, activated())
     shows(page, "coverage", f"4 aktif dari {denominator}")
     assert active(settings) == 4
-    expect(page.locator(".rates")).to_contain_text("jam", timeout=LONG)
+    expect(page.locator(".rates")).to_contain_text("jam")
 
 
 def test_down_and_back(settings: Settings, page: Page) -> None:
@@ -133,7 +134,7 @@ def test_down_and_back(settings: Settings, page: Page) -> None:
     title = page.locator("h1")
     for name, address in (("Kalimantan Barat", "/?region=61"), ("Kabupaten Sambas", "/?region=61.01")):
         page.locator(".ranking").get_by_role("link", name=name, exact=True).click()
-        expect(title).to_have_text(name, timeout=LONG)
+        expect(title).to_have_text(name)
         assert page.url == f"{settings.api_address}{address}"
     assert title.evaluate("it => it === document.activeElement"), "a screen reader hears where it is now"
     page.locator("#path").get_by_role("link", name="Kalimantan Barat").click()
@@ -153,7 +154,7 @@ def test_down_and_back(settings: Settings, page: Page) -> None:
 def test_no_data_is_said_and_is_never_nought(page: Page) -> None:
     page.goto("/?region=11")
     shows(page, "coverage", "Tidak ada data: belum ada kejadian dan laporan sumber untuk wilayah ini")
-    expect(page.locator(".rates dd")).to_have_text(["Tidak ada data"] * 3, timeout=LONG)
+    expect(page.locator(".rates dd")).to_have_text(["Tidak ada data"] * 3)
     expect(page.locator(".rates")).to_contain_text("saat itu belum ada kejadian dan laporan sumber untuk wilayah ini")
     assert "0" not in page.locator(".figure .value").first.inner_text()
 
@@ -166,7 +167,7 @@ def test_two_languages(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "en")
     shows(page, "attainment", "Attainment of the target")
     assert "lang=en" in page.url
-    expect(page.locator("#connection")).to_have_text("Live", timeout=LONG)
+    expect(page.locator("#connection")).to_have_text("Live")
 
 
 def test_what_came_while_the_network_was_away_is_shown(settings: Settings, page: Page) -> None:
@@ -175,7 +176,7 @@ def test_what_came_while_the_network_was_away_is_shown(settings: Settings, page:
     shows(page, "coverage", f"{before} aktif")
     is_live(page)
     page.context.set_offline(True)
-    expect(page.locator("#connection")).to_have_text("Terputus", timeout=LONG)
+    expect(page.locator("#connection")).to_have_text("Terputus")
     shows(page, "coverage", f"{before} aktif")
     send(settings, activated())
     until("it is counted", lambda: active(settings) == before + 1)
@@ -191,19 +192,19 @@ def test_a_failing_answer_says_what_is_wrong_and_is_asked_again(page: Page) -> N
     page.route("**/v1/coverage/61/children*", fail)
     page.goto("/?region=61")
     trouble = page.locator(".ranking [role=alert]")
-    expect(trouble).to_contain_text("503 Service Unavailable", timeout=LONG)
+    expect(trouble).to_contain_text("503 Service Unavailable")
     expect(trouble).to_contain_text("it is away")
     page.unroute("**/v1/coverage/61/children*")
     trouble.get_by_role("button", name="Coba lagi").click()
-    expect(page.locator(".ranking")).to_contain_text("Kabupaten Sambas", timeout=LONG)
+    expect(page.locator(".ranking")).to_contain_text("Kabupaten Sambas")
 
 
 def test_an_unknown_region(page: Page) -> None:
     page.goto("/?region=99")
-    expect(page.locator("h1")).to_have_text("Wilayah tidak dikenal", timeout=LONG)
+    expect(page.locator("h1")).to_have_text("Wilayah tidak dikenal")
     expect(page.locator("#tiles")).to_contain_text("404 Not Found")
     page.get_by_role("link", name="Ke halaman nasional").click()
-    expect(page.locator("h1")).to_have_text("Indonesia", timeout=LONG)
+    expect(page.locator("h1")).to_have_text("Indonesia")
 
 
 def test_small_regions_ask_for_a_key(settings: Settings, page: Page) -> None:
@@ -211,15 +212,15 @@ def test_small_regions_ask_for_a_key(settings: Settings, page: Page) -> None:
     key = json.loads(made.stdout)["api_key"]
     page.goto(SAMBAS)
     ranking = page.locator(".ranking")
-    expect(ranking).to_contain_text("memerlukan kunci API", timeout=LONG)
+    expect(ranking).to_contain_text("memerlukan kunci API")
     ranking.get_by_label("Kunci API").fill(key)
     ranking.get_by_role("button", name="Pakai kunci").click()
     ranking.get_by_role("link", name="Sambas", exact=True).click()
-    expect(page.locator("h1")).to_have_text("Sambas", timeout=LONG)
+    expect(page.locator("h1")).to_have_text("Sambas")
     is_live(page)
     assert key not in page.url
     page.get_by_role("button", name="Lepas kunci").click()
-    expect(page.locator(".headline")).to_contain_text("memerlukan kunci API", timeout=LONG)
+    expect(page.locator(".headline")).to_contain_text("memerlukan kunci API")
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +240,7 @@ def test_all_villages_of_the_nation_can_be_gone_through(page: Page, national_key
     tile = page.locator(".villages")
     tile.get_by_role("button", name="Hitung sekarang").click()
     status, rows = tile.get_by_role("status"), tile.locator("tbody tr")
-    expect(status).to_have_text("Desa 1 sampai 100 dari 83.762", timeout=LONG)
+    expect(status).to_have_text("Desa 1 sampai 100 dari 83.762")
     expect(rows).to_have_count(100)
     village = regions.region(VILLAGE)
     expect(rows.first).to_contain_text(f"1. {village.name}")
@@ -247,25 +248,25 @@ def test_all_villages_of_the_nation_can_be_gone_through(page: Page, national_key
     further = tile.get_by_role("button", name="Berikutnya")
     further.focus()
     page.keyboard.press("Enter")
-    expect(status).to_have_text("Desa 101 sampai 200 dari 83.762", timeout=LONG)
+    expect(status).to_have_text("Desa 101 sampai 200 dari 83.762")
     expect(rows.first).to_contain_text("101. ")
     assert further.evaluate("it => it === document.activeElement"), "the keyboard stays where it was"
     tile.get_by_role("button", name="Akhir").click()
-    expect(status).to_have_text("Desa 83.701 sampai 83.762 dari 83.762", timeout=LONG)
+    expect(status).to_have_text("Desa 83.701 sampai 83.762 dari 83.762")
     expect(rows).to_have_count(62)
     number = tile.get_by_label("Nomor halaman")
     number.fill("500")
     number.press("Enter")
-    expect(status).to_have_text("Desa 49.901 sampai 50.000 dari 83.762", timeout=LONG)
+    expect(status).to_have_text("Desa 49.901 sampai 50.000 dari 83.762")
 
     tile.get_by_role("button", name="Wilayah").click()
-    expect(status).to_have_text("Desa 1 sampai 100 dari 83.762", timeout=LONG)
+    expect(status).to_have_text("Desa 1 sampai 100 dari 83.762")
     expect(tile.locator("th[aria-sort=ascending]")).to_contain_text("Wilayah")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run('.villages')")["violations"]
     assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
     tile.get_by_role("link").first.click()
-    expect(page.locator("#path")).to_contain_text("Indonesia", timeout=LONG)
+    expect(page.locator("#path")).to_contain_text("Indonesia")
 
 
 def test_the_list_of_villages_is_downloaded_whole(page: Page, national_key: str) -> None:
@@ -310,7 +311,7 @@ def test_measures_are_the_api_s_with_both_parts_of_their_shares(settings: Settin
 
     page.goto(SAMBAS)
     settled(page)
-    expect(page.locator(".barriers")).to_contain_text("4 dari 6 kegagalan yang alasannya jelas", timeout=LONG)
+    expect(page.locator(".barriers")).to_contain_text("4 dari 6 kegagalan yang alasannya jelas")
     for part in answer(settings, "/v1/barriers/61.01")["parts"]:
         share = part["share"]
         expect(page.locator(".barriers table")).to_contain_text(f"{share['numerator']} / {share['denominator']}")
@@ -335,7 +336,7 @@ def test_measures_are_the_api_s_with_both_parts_of_their_shares(settings: Settin
     expect(page.locator(".served table")).to_have_count(0)
     page.locator(".served").get_by_role("button", name="Hitung sekarang").click()
     part = f"{home['numerator']} / {home['denominator']}"
-    expect(page.locator(".served tbody").first).to_contain_text(part, timeout=LONG)
+    expect(page.locator(".served tbody").first).to_contain_text(part)
 
 
 def test_open_alerts_stand_at_the_top_until_they_are_over(settings: Settings, page: Page) -> None:
@@ -344,7 +345,7 @@ def test_open_alerts_stand_at_the_top_until_they_are_over(settings: Settings, pa
     expect(page.locator(".alerts")).to_be_hidden()
     own = {"region": REGENCY, "alert_id": uuid.uuid4().bytes, "kind": "stall", "subject": ""}
     send(settings, event("AlertRaised", **own, measured=61.5, threshold=20.0))
-    expect(page.locator(".alerts tbody")).to_contain_text("Aktivasi terhenti", timeout=LONG)
+    expect(page.locator(".alerts tbody")).to_contain_text("Aktivasi terhenti")
     expect(page.locator(".alerts tbody")).to_contain_text("61,5 aktivasi seharusnya")
     expect(page.locator(".alerts").get_by_role("button", name="Tandai dilihat")).to_have_count(0)  # without a key
     now = dt.datetime.now(dt.UTC)
@@ -352,10 +353,10 @@ def test_open_alerts_stand_at_the_top_until_they_are_over(settings: Settings, pa
     page.evaluate("secret => sessionStorage.setItem('cakupan.key', secret)", secret)
     page.reload()
     page.locator(".alerts").get_by_role("button", name="Tandai dilihat").click()
-    expect(page.locator(".alerts tbody")).to_contain_text("dukcapil-sambas", timeout=LONG)
+    expect(page.locator(".alerts tbody")).to_contain_text("dukcapil-sambas")
     until("it is in the answers", lambda: [each["state"] for each in open_alerts(settings)] == ["acknowledged"])
     send(settings, event("AlertCleared", **own))
-    expect(page.locator(".alerts")).to_be_hidden(timeout=LONG)
+    expect(page.locator(".alerts")).to_be_hidden()
     assert open_alerts(settings) == []
 
 
@@ -376,7 +377,7 @@ def test_anyone_can_use_it(page: Page, address: str) -> None:
 def settled(page: Page) -> None:
     """Everything that was asked is drawn."""
     page.wait_for_selector("h1[tabindex], .trouble")
-    expect(page.locator(".tile:not([hidden])[aria-busy]")).to_have_count(0, timeout=LONG)
+    expect(page.locator(".tile:not([hidden])[aria-busy]")).to_have_count(0)
 
 
 def test_nothing_is_wider_than_a_phone(page: Page) -> None:
@@ -408,7 +409,7 @@ def test_its_scripts_are_light_and_its_own(settings: Settings, page: Page) -> No
     page.on("requestfinished", weigh)
     page.goto(SAMBAS)
     settled(page)
-    expect(page.locator(".chart canvas")).to_be_visible(timeout=LONG)
+    expect(page.locator(".chart canvas")).to_be_visible()
     page.wait_for_timeout(500)  # for sizes of what came last
     assert any("uPlot" in each for each in weights)
     assert sum(weights.values()) < MOST_SCRIPT, weights
@@ -460,7 +461,7 @@ def test_the_public_view_withholds_and_says_so(settings: Settings, browser: Brow
         tab.goto(f"/?region={few.code}")
         settled(tab)
         shows(tab, "coverage", "Disembunyikan: kurang dari 5 orang, atau akan membuka jumlah sekecil itu")
-        expect(tab.locator("#connection")).to_have_text("Tidak langsung", timeout=LONG)
+        expect(tab.locator("#connection")).to_have_text("Tidak langsung")
         expect(tab.locator(".rates")).to_contain_text("memerlukan kunci API")
 
         tab.goto(SAMBAS)
