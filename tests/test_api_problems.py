@@ -247,6 +247,9 @@ class Broken(Database):
     def rows(self, *_: Any, **__: Any) -> list[dict[str, Any]]:
         raise self.error
 
+    def columns(self, *_: Any, **__: Any) -> list[tuple[Any, ...]]:
+        raise self.error
+
 
 @pytest.mark.parametrize(
     ("error", "status", "kind"),
