@@ -28,10 +28,8 @@ async def stage_forever(database: Database, behind: Callable[[], bool], seconds:
     silent, pause = False, seconds
     while True:
         await asyncio.sleep(pause)
-        began = time.monotonic()
         try:
-            await _stage(database, behind)
-            silent, pause = False, _pause(time.monotonic() - began, seconds)
+            silent, pause = False, _pause(await _stage(database, behind), seconds)
         except DatabaseError as error:
             if not silent:  # once an outage
                 log.warning("staging people: %s", error)
@@ -42,12 +40,16 @@ def _pause(took: float, seconds: float) -> float:
     return max(seconds, min(took * (1 / STAGE_SHARE - 1), LONGEST_PAUSE))
 
 
-async def _stage(database: Database, behind: Callable[[], bool]) -> None:
-    steps, more = stages.refresh(database), True
+async def _stage(database: Database, behind: Callable[[], bool]) -> float:
+    """Returns the seconds that it worked: what it waited for the worker and between its steps is no work."""
+    steps, more, worked = stages.refresh(database), True, 0.0
     while more:
         while behind():
             await asyncio.sleep(LOOK_SECONDS)
         began = time.monotonic()
         more = await asyncio.to_thread(next, steps, None) is not None
+        took = time.monotonic() - began
+        worked += took
         if more:  # a nation that is staged for the first time is minutes of work
-            await asyncio.sleep((time.monotonic() - began) * (1 / FILL_SHARE - 1))
+            await asyncio.sleep(took * (1 / FILL_SHARE - 1))
+    return worked
