@@ -181,15 +181,17 @@ async def _below_in_scope(region: ToldBelow, who: CallerOf, context: Ctx) -> Reg
     return region
 
 
-async def _villages_in_scope(region: Annotated[Region, Depends(_in_scope)], who: CallerOf, context: Ctx) -> Region:
+# The same for all others: who has the public view is refused.
+RegionInScope = Annotated[Region, Depends(_in_scope)]
+BelowInScope = Annotated[Region, Depends(_below_in_scope)]
+
+
+async def _villages_in_scope(region: RegionInScope, who: CallerOf, context: Ctx) -> Region:
     require(context, who, region, "village")
     return region
 
 
-# The same for all others: who has the public view is refused. `VillagesInScope`: for routes that show the region's
-# villages, however far below it they are.
-RegionInScope = Annotated[Region, Depends(_in_scope)]
-BelowInScope = Annotated[Region, Depends(_below_in_scope)]
+# For routes that show the region's villages, however far below it they are.
 VillagesInScope = Annotated[Region, Depends(_villages_in_scope)]
 
 
