@@ -76,13 +76,13 @@ class Recent:
         DatabaseError."""
         if not self._on or self._kept is not None:
             return
-        now = minutes.number_of(self._clock())
+        now, leisurely = minutes.number_of(self._clock()), self._database.at_leisure()
         table = blocks.read(self._database, TABLE)[TABLE]
         kept = Kept(now - HELD_MINUTES, Rows.none(), Rows.none(), table.newest, table.identity)
         slices = [*range(kept.since, now, SLICE_MINUTES), LATEST]
         for begin, end in pairwise(slices):
             begun = time.monotonic()
-            rows = minutes.fresh(self._database, self._channels, NOT_YET, begin, end)
+            rows = minutes.fresh(leisurely, self._channels, NOT_YET, begin, end)
             kept = replace(kept, rows=kept.rows.plus(rows))
             if stop.wait((time.monotonic() - begun) * (1 - LOAD_SHARE) / LOAD_SHARE):
                 return

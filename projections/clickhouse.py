@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 from clickhouse_driver import Client, defines
@@ -24,6 +26,7 @@ logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
 SETTINGS = "CAKUPAN_CLICKHOUSE_HOST, CAKUPAN_CLICKHOUSE_PORT"
 
 PATIENCE = 600.0
+LEISURE = 10  # Linux's niceness of what nobody waits for: on a full machine the rest gets nine times as much
 MOST_TEXT = 64 << 20  # bytes of a statement
 
 # ClickHouse's codes for "not now": memory limit, too many queries, too many parts, time-outs, no room on the disk,
@@ -34,7 +37,8 @@ RETRY_LATER = frozenset({159, 160, 202, 209, 210, 241, 242, 243, 252, 319, 425, 
 class Database:
     """A pool of connections to one ClickHouse, safe to use from several threads.
 
-    Every method raises Unavailable (retry later) or QueryFailed (never retry), both naming the address.
+    Every method raises Unavailable (retry later) or QueryFailed (never retry), both naming the address. A statement is
+    as urgent as the process that asks: the server's threads take over its niceness, where the server may set one.
     """
 
     def __init__(
@@ -48,7 +52,7 @@ class Database:
     ) -> None:
         """`patience`: seconds without a word of the server until it counts as away."""
         self.address = f"{host}:{port}"
-        self._options = {
+        self._options: dict[str, Any] = {
             "host": host,
             "port": port,
             "database": database,
@@ -59,9 +63,21 @@ class Database:
             # Equal rows of one insert are left to merges, as those of two inserts are: every reader takes them for one.
             # Looking for them in each block cost half of what an insert took.
             # Lists of what a statement is about are part of its text.
-            "settings": {"strings_as_bytes": False, "optimize_on_insert": 0, "max_query_size": MOST_TEXT},
+            "settings": {
+                "strings_as_bytes": False,
+                "optimize_on_insert": 0,
+                "max_query_size": MOST_TEXT,
+                **_niceness(os.nice(0)),
+            },
         }
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
+
+    def at_leisure(self) -> Database:
+        """The same, for statements that nobody waits for."""
+        same = copy(self)
+        same._options = {**self._options, "settings": {**self._options["settings"], **_niceness(LEISURE)}}
+        same._idle = queue.SimpleQueue()
+        return same
 
     def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of a query as dictionaries. `%(name)s` in the statement is bound from `params`, escaped."""
@@ -164,6 +180,10 @@ class _Client(Client):  # type: ignore[misc]  # the driver has no types
                 write_binary_uint8(0, out)  # plain, not sparse
             out.write(values)
         connection.block_out.finalize()
+
+
+def _niceness(value: int) -> dict[str, int]:
+    return {"os_threads_nice_value_query": value} if value > 0 else {}
 
 
 def _first_line(error: BaseException) -> str:

@@ -25,7 +25,7 @@ LOOK_SECONDS = 1.0
 
 async def stage_forever(database: Database, behind: Callable[[], bool], seconds: float = STAGE_SECONDS) -> None:
     """Stage the people of new events every so many seconds, and nobody while the worker is `behind`."""
-    silent, pause = False, seconds
+    silent, pause, database = False, seconds, database.at_leisure()
     while True:
         await asyncio.sleep(pause)
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from events.codec import Event
 from events.jsonform import values_of_version
 from projections import activation, catalogue, sql
 from projections.catalogue import PROJECTIONS
-from projections.clickhouse import Database
+from projections.clickhouse import LEISURE, Database
 from projections.errors import QueryFailed, Unavailable
 from projections.migrate import MigrationChanged, migrate
 from tests.conftest import empty
@@ -254,6 +256,20 @@ def test_errors_name_the_address_and_tell_later_from_never(database: Database) -
         database.rows("SELECT nothing_like_this")
     with pytest.raises(Unavailable, match=r"no ClickHouse answers at 127\.0\.0\.1:9"):
         Database("127.0.0.1", 9).ping()
+
+
+def test_what_nobody_waits_for_leaves_the_processor_to_others(database: Database) -> None:
+    asked = "SELECT value FROM system.settings WHERE name = 'os_threads_nice_value_query'"
+    assert database.rows(asked) == [{"value": "0"}]
+    assert database.at_leisure().rows(asked) == [{"value": str(LEISURE)}]
+    assert database.rows(asked) == [{"value": "0"}]
+    host, port = database.address.split(":")
+    program = (
+        "import os; from projections.clickhouse import Database; os.nice(7);"
+        f'print(Database("{host}", {port}).rows("{asked}"))'
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "[{'value': '7'}]"
 
 
 def test_the_regions_are_all_there(database: Database) -> None:

@@ -12,6 +12,7 @@ import typer
 from cakupan import wiring
 from cakupan.report import EXIT_WRONG, emit_json, out, progress
 from cakupan.settings import Settings, read_settings
+from cakupan.standing_back import stand_back
 from projections import answers, integrity
 
 
@@ -30,6 +31,7 @@ def audit(
     if once:
         raise typer.Exit(_once(settings, json_))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stand_back()
     _watch(settings)
 
 
