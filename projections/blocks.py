@@ -62,10 +62,6 @@ class Table:
         to_mend = sum(each.max_block < mended and each.mended < mended for each in self.parts)
         return folder, oldest, mended, to_mend
 
-    def fresh(self, seen: int) -> int:
-        """Rows of parts that hold blocks behind `seen`."""
-        return sum(each.rows for each in self.parts if each.max_block > seen)
-
 
 class Tables:
     """Some tables, looked at together. One without parts is one that is empty."""

@@ -20,6 +20,7 @@ LAST_DAY = 2**16 - 1  # that a table's date can have, in days since 1970
 OBJECT_BYTES = 400  # of a line without its days: two arrays, the object, its place among others
 MOVES_BYTES = 200  # of the two arrays of those who left or moved
 _TYPES = (("h", 2**15), ("i", 2**31), ("q", 2**63))
+_BOUNDS = dict(_TYPES)
 _SMALL_TYPES = (("b", 2**7), *_TYPES)
 _WIDTHS = {"b": np.int8, "h": np.int16, "i": np.int32, "q": np.int64, "H": np.uint16}
 
@@ -125,8 +126,12 @@ def _stepped(steps: Steps, day: int, change: int) -> Steps:
     place = bisect_left(days, day)
     before = totals[place - 1] if place else 0
     known = place < len(days) and days[place] == day
-    if known and totals[place] - before == change:
+    total = before + change
+    if known and totals[place] == total:
         return steps
+    bound = _BOUNDS[totals.typecode]
+    if place + known == len(days) and -bound <= total < bound:  # mostly the last day: nothing behind it moves
+        return days if known else days + array("H", [day]), totals[:place] + array(totals.typecode, [total])
     wide_days, wide = _wide(days), _wide(totals)
     if not known:
         wide_days, wide = np.insert(wide_days, place, day), np.insert(wide, place, before)
@@ -172,9 +177,10 @@ def _wide(numbers: array[int]) -> Column:
     return np.frombuffer(numbers, _WIDTHS[numbers.typecode]).astype(np.int64)
 
 
-def fresh(database: Database, seen: int) -> Fresh:
-    """What changed on the days that blocks behind `seen` name, as it is now."""
-    return list(zip(*database.columns(sql.query("coverage_fresh"), {"seen": seen}), strict=True))
+def fresh(database: Database, seen: int, most: int) -> Fresh | None:
+    """What changed on the days that blocks behind `seen` name, as it is now; None if there are more than `most`."""
+    columns = database.columns(sql.query("coverage_fresh"), {"seen": seen, "most": most + 1})
+    return None if columns and len(columns[0]) > most else list(zip(*columns, strict=True))
 
 
 def sizes(database: Database) -> dict[int, int]:
