@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 LANES = 2  # one batch is decoded while another is inserted
 INSERT_RECORDS = 50_000  # rows of an insert at most: small parts cost the database more to merge
-BACKLOG = 20_000  # records waiting, from which on the worker is behind: below it every moment counts, above it the mass
+BACKLOG = 50_000  # records waiting, from which on the worker is behind: below it every moment counts, above it the mass
 RECOMPUTE_SHARE = 0.15  # of the time, while behind
 HEARD_SECONDS = 3.0
 LONGEST_PAUSE = 60.0  # seconds between recomputes, whatever they take: what a crash repeats
