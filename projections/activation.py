@@ -77,8 +77,16 @@ EVENTS_IN = Door("activation_in", COLUMNS)
 # What a run touched, until it has recomputed.
 TOUCHED = ("touched_person", "touched_office", "touched_minute", "touched_day")
 
-# A village's code divided by this is its district's, regency's, province's, the nation's.
-LEVELS_UP = (10**4, 10**6, 10**8, 10**10)
+
+# Statements of a recompute, in this order: each reads what the one before has written.
+OF_PEOPLE = (
+    "recompute_person_day",
+    "recompute_coverage_village",
+    "recompute_coverage_district",
+    "recompute_coverage_above",
+    "recompute_coverage_changed",
+)
+OF_EVENTS = ("recompute_region_minute", "recompute_service_day")
 
 
 def recompute(database: Database, run: int) -> None:
@@ -98,18 +106,13 @@ def count(database: Database, run: int) -> None:
 
 
 def _count_people(database: Database, run: int) -> None:
-    params = {"run": run}
-    database.run(sql.query("recompute_person_day"), params)
-    database.run(sql.query("recompute_coverage_village"), params)
-    for cut in LEVELS_UP:
-        database.run(sql.query("recompute_coverage_parent"), {**params, "cut": cut})
-    database.run(sql.query("recompute_coverage_changed"), params)
+    for name in OF_PEOPLE:
+        database.run(sql.query(name), {"run": run})
 
 
 def _count_events(database: Database, run: int) -> None:
-    params = {"run": run}
-    database.run(sql.query("recompute_region_minute"), params)
-    database.run(sql.query("recompute_service_day"), params)
+    for name in OF_EVENTS:
+        database.run(sql.query(name), {"run": run})
 
 
 def forget(database: Database, *runs: int) -> None:
