@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from api.log_state import Standing
-from projections.answers import LogPlace
 
 T = TypeVar("T")
 
@@ -31,7 +30,7 @@ class Held(Generic[T]):
         """At least what was there when the answers stood so. Raises DatabaseError."""
         if (ready := self.ready(standing)) is not None:
             return ready
-        state = self._state(standing.place)
+        state = self._state(standing)
         with self._lock:
             if self._held is not None:
                 found, read_of, read_at = self._held
@@ -48,8 +47,8 @@ class Held(Generic[T]):
         if self._held is None:
             return None
         found, read_of, read_at = self._held
-        return found if standing.seen_at <= read_at or self._state(standing.place) == read_of else None
+        return found if standing.seen_at <= read_at or self._state(standing) == read_of else None
 
-    def _state(self, place: LogPlace) -> Hashable:
-        position = [(each.partition, each.next) for each in place.taken if each.topic == self._topic]
-        return tuple(position), tuple(place.tables.get(each) for each in self._tables)
+    def _state(self, standing: Standing) -> Hashable:
+        position = [(each.partition, each.next) for each in standing.place.taken if each.topic == self._topic]
+        return tuple(position), standing.tables.mark(self._tables)

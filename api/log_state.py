@@ -24,26 +24,29 @@ SCAN_SHARE = 0.01
 # So long after a question the looks go on, so that the next one finds one: it costs more than the rest of an answer.
 WARM_SECONDS = 30.0
 LEAST_PAUSE_SECONDS = 0.05
+HELD = ("denominator", "target", "source_stand")  # what api.held reads tells of these
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The `data` of an answer, and what is absent of it. `seen_at`: when the place had been read, in ticks."""
+    """The `data` of an answer, and what is absent of it. `seen_at`: when the place was known, in ticks; `tables`:
+    what those consisted of then that are read into memory."""
 
     place: LogPlace
     seen_at: float
+    tables: Tables
     data: models.Data
     absent: list[models.Absent]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look finds. `seen_at`: when the place had been read, in ticks; `mark`: of the tables before that."""
+    """What a look finds. `seen_at`: when the place was known, in ticks; `tables`: as they were before that."""
 
     place: LogPlace
     seen_at: float
     synthetic: bool
-    mark: Hashable
+    tables: Tables
 
 
 class LogState:
@@ -89,21 +92,21 @@ class LogState:
                     self._seen.get()
 
     def _look(self) -> Seen:
-        last, tables = self._last, self._tables()
-        mark = tables.mark(OF_LOG_PLACE)
-        if last is not None and last.mark == mark:
-            place, seen_at = last.place, last.seen_at
+        last, before = self._last, self._tables()
+        tables, seen_at = before, time.monotonic()
+        if last is not None and last.tables.mark(OF_LOG_PLACE) == before.mark(OF_LOG_PLACE):
+            place = last.place
         else:
             place, seen_at = answers.log_place(self._database), time.monotonic()
             tables = self._tables()  # what is followed has to hold what the place says
         for follow in self._follow.values():
             follow(tables)
         synthetic = self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken))
-        self._last = Seen(place, seen_at, synthetic, mark)
+        self._last = Seen(place, seen_at, synthetic, before)
         return self._last
 
     def _tables(self) -> Tables:
-        return blocks.read(self._database, *OF_LOG_PLACE, *self._follow)
+        return blocks.read(self._database, *OF_LOG_PLACE, *HELD, *self._follow)
 
     def _standing(self, seen: Seen) -> Standing:
         place = seen.place
@@ -124,7 +127,7 @@ class LogState:
             verified_at=min((each.checked_at for each in place.verified), default=None),
             synthetic=seen.synthetic,
         )
-        return Standing(place, seen.seen_at, data, absent)
+        return Standing(place, seen.seen_at, seen.tables, data, absent)
 
 
 class Remembered:

@@ -68,12 +68,10 @@ class Place:
 
 @dataclass(frozen=True)
 class LogPlace:
-    """Where the answers stand, and up to where they were recounted, by topic and partition. `tables`: what some tables
-    consist of, as a number."""
+    """Where the answers stand, and up to where they were recounted, by topic and partition."""
 
     taken: list[Place]
     verified: list[Place]
-    tables: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,21 +162,17 @@ def rates(database: Database, region: int, end: dt.datetime) -> list[Count]:
     return [Count(**row) for row in rows]
 
 
-# The tables that `log_place` reads, or says something of.
-OF_LOG_PLACE = ("position", "verified", "denominator", "target", "source_stand")
+# The tables that `log_place` reads.
+OF_LOG_PLACE = ("position", "verified")
 
 
 def log_place(database: Database) -> LogPlace:
     """Where the answers stand in the log. Ask it before the numbers: they hold at least that much."""
-    found = LogPlace([], [], {})
+    found = LogPlace([], [])
     places = {"taken": found.taken, "verified": found.verified}
     rows = database.rows(sql.query("log_place"))
     for row in sorted(rows, key=lambda each: (each["topic"], each["partition"])):
-        kind = row.pop("kind")
-        if kind == "table":
-            found.tables[row["topic"]] = row["next"]
-        else:
-            places[kind].append(Place(**{**row, "caught_up": bool(row["caught_up"])}))
+        places[row.pop("kind")].append(Place(**{**row, "caught_up": bool(row["caught_up"])}))
     return found
 
 

@@ -12,8 +12,8 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -23,7 +23,7 @@ from events.catalogue import ACTIVATION, COVERAGE, TOPICS
 from events.errors import PublishError
 from events.provinces import name_of
 from events.publisher import AGAIN, Publisher
-from projections import answers, coverage, facts
+from projections import answers, blocks, coverage, facts
 from projections.clickhouse import Database
 from projections.coverage import BASES, NO_TARGET, Feed, Share, Standing, Standings
 from projections.errors import DatabaseError
@@ -42,6 +42,7 @@ LOOK_SECONDS = 30.0  # between two looks at which topics there are
 HEARD_SECONDS = 60.0  # between two looks at whom sources speak for
 SHARE = 0.03  # of the time, at most: under load a second's worth of regions is many
 SLICE = 50_000
+REFERENCE = ("denominator", "target")
 SHORT_WAIT = 0.05
 TIMEOUT = 30.0
 
@@ -54,7 +55,7 @@ def _today() -> dt.date:
 class _Read:
     """What was read of the tables to compare with, and when to read it again."""
 
-    tables: dict[str, int] = field(default_factory=dict)
+    reference: Hashable = None
     mark: str = ""
     day: dt.date = dt.date.min
     look_due: float = 0.0
@@ -78,9 +79,10 @@ class Answers:
 
     def tick(self) -> int:
         """Publish what has changed; returns how many events were sent."""
+        reference = blocks.read(self._database, *REFERENCE).mark(REFERENCE)
         position = answers.log_place(self._database)  # before the numbers: they hold at least that much
         new_topics = self._look()
-        changed = self._changed(position.tables)
+        changed = self._changed(reference)
         for region in new_topics:  # a province's topic begins with all that stands
             changed.setdefault(region, self._last[COVERAGE][region].active)
         sent = self._publish({each: self._standings.of(each, active) for each, active in changed.items()}, position)
@@ -92,14 +94,13 @@ class Answers:
         self._reader.close()
         self._publisher.discard()
 
-    def _changed(self, tables: dict[str, int]) -> dict[int, int]:
-        """Active people in the regions whose answer may be another one."""
+    def _changed(self, reference: Hashable) -> dict[int, int]:
+        """Active people in the regions whose answer may be another one. `reference`: what its tables consist of."""
         now, today = time.monotonic(), self._today()
         touched, mark = self._feed.read(), coverage.mark(self._database)
         again, known = self._read, self._last[COVERAGE]
-        reference = {name: each for name, each in tables.items() if name != "source_stand"}
         out: dict[int, int] = {}
-        if (reference, today) != (again.tables, again.day):
+        if (reference, today) != (again.reference, again.day):
             self._standings = Standings(facts.references(self._database), today)
             out |= {region: standing.active for region, standing in known.items()}
         if (mark, today) != (again.mark, again.day):
@@ -109,7 +110,7 @@ class Answers:
         if now >= again.heard_due:
             out |= dict.fromkeys(coverage.heard_of(self._database, known.keys() | out.keys()), 0)
             again.heard_due = now + HEARD_SECONDS
-        again.tables, again.mark, again.day = reference, mark, today
+        again.reference, again.mark, again.day = reference, mark, today
         return out
 
     def _publish(self, standings: Mapping[int, Standing], position: answers.LogPlace) -> int:

@@ -2,3 +2,4 @@
 SELECT region, sumIf(active_change, day <= toDate32(%(as_of)s)) AS active
 FROM coverage_day FINAL
 GROUP BY region
+SETTINGS max_threads = 1

@@ -1,5 +1,4 @@
--- How far the answers have come in the log, and how far they were recounted and found right. And what the tables
--- consist of that are read into memory: a number that changes with all that is written, mended or exchanged there.
+-- How far the answers have come in the log, and how far they were recounted and found right.
 SELECT
     'taken' AS kind,
     p.topic AS topic,
@@ -23,16 +22,3 @@ SELECT
     max(v.verified_at)
 FROM verified AS v
 GROUP BY v.topic, v.partition
-UNION ALL
-SELECT
-    'table',
-    s.table,
-    0,
-    sum(sipHash64(s.path)),
-    0,
-    true,
-    toDateTime64(0, 3, 'UTC'),
-    toDateTime64(0, 3, 'UTC')
-FROM system.parts AS s
-WHERE s.active AND s.database = currentDatabase() AND s.table IN ('denominator', 'target', 'source_stand')
-GROUP BY s.table
