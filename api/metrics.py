@@ -34,25 +34,20 @@ class ApiMetrics:
         self.differences = Gauge(
             "cakupan_integrity_differences", "Events that log and tables differ in.", ["topic", "kind"], registry=r
         )
+        self.alerts = Gauge("cakupan_open_alerts", "Alerts that are not over.", ["kind", "state"], registry=r)
         self.verified = Gauge("cakupan_verified_position", "Proved up to this offset.", PARTITION, registry=r)
 
-    def show_integrity(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """Set how many differences are open, by topic and kind."""
-        self.differences.clear()
+    def show_counts(self, gauge: Gauge, counts: Mapping[tuple[str, str], int]) -> None:
+        """Set a gauge of two labels, in their order."""
+        gauge.clear()
         for labels, count in counts.items():
-            self.differences.labels(*labels).set(count)
+            gauge.labels(*labels).set(count)
 
     def show_verified(self, places: Sequence[Place]) -> None:
         """Set how far each partition is proved."""
         self.verified.clear()
         for each in places:
             self.verified.labels(each.topic, str(each.partition)).set(each.next)
-
-    def show_dead_letters(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """Set how many records were refused, by topic and status."""
-        self.dead_letters.clear()
-        for labels, count in counts.items():
-            self.dead_letters.labels(*labels).set(count)
 
     def show(self, places: Sequence[Place], data: Data | None) -> None:
         """Set what is known of the log; None: ClickHouse is away, and nothing is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
@@ -79,6 +80,12 @@ def alerts(
     wanted = {"kinds": tuple(kinds), "states": tuple(states), "id": alert_id.hex().upper()}
     rows = database.rows(sql.query("alerts"), {"region": region, **wanted, **ranges_within(region)})
     return [_alert(row) for row in rows]
+
+
+def counts(database: Database) -> dict[tuple[str, str], int]:
+    """Alerts that are not over, by kind and state; every kind and state has its number, 0 too. Raises DatabaseError."""
+    found = Counter((each.kind, each.state) for each in alerts(database, NATION, states=OPEN))
+    return {(kind, state): found[kind, state] for kind in KINDS for state in OPEN}
 
 
 def named(database: Database, alert_id: bytes) -> Alert | None:

@@ -138,6 +138,15 @@ def test_all_states_and_kinds_are_among_them() -> None:
     assert {each["kind"] for each in found} == set(KINDS)
 
 
+def test_metrics_count_what_is_open(client: TestClient) -> None:
+    counts = Counter((each["kind"], each["state"]) for each in recount())
+    said = client.get("/metrics").text.splitlines()
+    for kind in KINDS:
+        for state in ("raised", "acknowledged"):
+            assert f'cakupan_open_alerts{{kind="{kind}",state="{state}"}} {float(counts[kind, state])}' in said
+    assert not any("cleared" in each for each in said)
+
+
 def test_pages_and_what_is_asked_for_by_default(client: TestClient) -> None:
     whole = asked(client, "/v1/alerts/0")
     assert whole["items"] == asked(client, "/v1/alerts/0", state="open")["items"]

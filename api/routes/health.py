@@ -12,7 +12,7 @@ from api import models
 from api.answering import respond
 from api.context import Context, Ctx
 from api.problems import Away
-from projections import answers, dead_letters, integrity
+from projections import alerts, answers, dead_letters, integrity
 from projections.answers import Place
 from projections.errors import DatabaseError
 
@@ -60,14 +60,16 @@ def metrics(context: Ctx) -> Response:
     except DatabaseError:
         context.metrics.show([], None)
         context.metrics.show_verified([])
-    try:
-        context.metrics.show_integrity(integrity.counts(context.database))
-    except DatabaseError:
-        context.metrics.show_integrity({})
-    try:
-        context.metrics.show_dead_letters(dead_letters.counts(context.database))
-    except DatabaseError:
-        context.metrics.show_dead_letters({})
+    shown = context.metrics
+    for gauge, read in (
+        (shown.differences, integrity.counts),
+        (shown.dead_letters, dead_letters.counts),
+        (shown.alerts, alerts.counts),
+    ):
+        try:
+            shown.show_counts(gauge, read(context.database))
+        except DatabaseError:
+            shown.show_counts(gauge, {})
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
