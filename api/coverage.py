@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,8 @@ NOT_YET = "as_of lies after known_at: then it was in the future"
 UNHEARD = "no events and no source reports for this region"
 ESTIMATE_ONLY = "only an estimate exists; ask for it with estimate=true"
 DEFAULT_BASIS: Basis = "recorded"
-PLACES = 6
+MILLION = 10**6
+TARGETS_KEPT = 1024  # that answers are made of: each region's own, or the one of many
 T = TypeVar("T")
 
 
@@ -241,7 +243,7 @@ def _against(
     if isinstance(denominator, Missing):
         reason = Missing(f"on the target's basis, {target.basis}: {denominator.reason}")
         return reason, reason
-    wanted = Fraction(str(target.ratio)) * denominator.value
+    wanted = _exactly(target.ratio) * denominator.value
     return rounded(numerator.value / wanted), math.ceil(wanted) - numerator.value
 
 
@@ -254,14 +256,22 @@ def _ratio(numerator: models.Numerator | Missing, denominator: models.Denominato
 
 
 def rounded(exact: Fraction) -> float:
-    """To the places of all figures."""
-    return float(round(exact, PLACES))
+    """To six places, halves to even: as `float(round(exact, 6))`, at a tenth of its time."""
+    whole, rest = divmod(exact.numerator * MILLION, exact.denominator)
+    more = 2 * rest - exact.denominator
+    return (whole + (more > 0 or (more == 0 and whole % 2 == 1))) / MILLION
 
 
 def _given(figure: T | Missing) -> T | None:
     return None if isinstance(figure, Missing) else figure
 
 
+@functools.lru_cache(TARGETS_KEPT)
+def _exactly(ratio: float) -> Fraction:
+    return Fraction(str(ratio))
+
+
+@functools.lru_cache(TARGETS_KEPT)
 def _target(stored: StoredTarget) -> models.Target:
     return models.Target(
         ratio=stored.ratio,

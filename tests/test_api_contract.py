@@ -35,6 +35,12 @@ def facts(active: int | None, count: int | None, ratio: float | None) -> Facts:
 people = st.integers(0, 300_000_000)
 
 
+@given(st.integers(-(10**12), 10**12), st.integers(1, 10**9) | st.sampled_from((2 * 10**6, 16 * 10**6, 3, 7)))
+def test_figures_are_rounded_to_six_places_halves_to_even(numerator: int, denominator: int) -> None:
+    exact = Fraction(numerator, denominator)
+    assert coverage.rounded(exact) == float(round(exact, 6))
+
+
 @given(people, st.integers(1, 1_000_000_000), st.integers(1, 1_000_000))
 def test_ratios_are_exact_and_never_clamped(active: int, count: int, millionths: int) -> None:
     ratio = millionths / 1_000_000

@@ -25,6 +25,7 @@ class EqualShares:
         self._basis: Basis = asked.basis or coverage.DEFAULT_BASIS
         self._counted: dict[int, Denominator | Missing] = {}
         self._open: dict[int, tuple[int, int]] = {}
+        self._shares: dict[int, Denominator] = {}
 
     def of(self, village: Region) -> Denominator | str:
         """Its own, or an estimate whose `method` says whose count was shared out; else the reason why there is none."""
@@ -34,7 +35,9 @@ class EqualShares:
         for above in map(regions.region, regions.ancestors_of(village.number)[1:-1]):
             whole = self._count(above)
             if not isinstance(whole, Missing):
-                return self._share(above, whole)
+                if above.number not in self._shares:
+                    self._shares[above.number] = self._share(above, whole)
+                return self._shares[above.number]
         return f"{own.reason}, nor for its district, regency or province"
 
     def _share(self, region: Region, whole: Denominator) -> Denominator:
