@@ -32,8 +32,7 @@ from cakupan.settings import Settings
 from cakupan.stack import Stack
 from events.catalogue import ACTIVATION
 from events.regions import format_code
-from projections import keys
-from projections.answers import active_people
+from projections import answers, keys
 from projections.clickhouse import Database
 from tests.conftest import free_port
 from tests.support import Process, command, until
@@ -60,6 +59,14 @@ class Up:
     def active(self, code: str, **params: Any) -> int:
         value: int = self.get(f"/v1/coverage/{code}", **params)["numerator"]["value"]
         return value
+
+    def settled(self) -> None:
+        """Wait until all that was fetched counts: rates may show before coverage, a village before its nation."""
+        database, now = wiring.database(self.settings), dt.datetime.now(dt.UTC)
+        until(
+            "all counts, as the worker has just said",
+            lambda: all(each.caught_up and each.checked_at > now for each in answers.log_place(database).taken),
+        )
 
     def kill_child(self, name: str) -> None:
         """SIGKILL the child of `up` that runs this command."""
@@ -197,7 +204,7 @@ def test_an_event_in_an_idle_system_shows_at_once(up: Up) -> None:
         activated: int = hour["total"]["activated"] if hour["total"] else 0  # nobody vouches for the present hour
         return activated
 
-    until("its rate shows", lambda: of_the_hour() == 1)  # coverage is recomputed first
+    until("its rate shows", lambda: of_the_hour() == 1)
 
 
 def test_live_rates_are_pushed_when_they_change(up: Up) -> None:
@@ -229,6 +236,7 @@ RECORDS = """activated_at,domicile,subject_id,source
 def test_importing_a_file_three_times_counts_it_once(up: Up, tmp_path: Path) -> None:
     file = tmp_path / "records.csv"
     file.write_text(RECORDS)
+    up.settled()
     before = up.active("61.01")
     dry = command(up.settings, "import", str(file), "--dry-run")
     assert "2 would be published, 2 refused" in dry.stdout
@@ -243,6 +251,7 @@ def test_importing_a_file_three_times_counts_it_once(up: Up, tmp_path: Path) -> 
 
 
 def test_killed_and_started_again_the_numbers_are_the_same(up: Up) -> None:
+    up.settled()
     numbers = [up.active(code) for code in ("0", "61", "61.01", VILLAGE)]
     up.kill_child("worker")
     command(up.settings, "publish", "Activated", f"domicile={VILLAGE}")
@@ -395,7 +404,7 @@ def test_a_worker_that_stands_still_is_started_again(tmp_path: Path) -> None:
 
 
 def people_of(database: Database) -> int:
-    return sum(active_people(database, [61], dt.date(2100, 1, 1)).values())
+    return sum(answers.active_people(database, [61], dt.date(2100, 1, 1)).values())
 
 
 def _watched(stack: Stack) -> bool:
