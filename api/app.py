@@ -80,8 +80,8 @@ def create_app(
     recent = Recent(database, options.clock, on=options.held_bytes > 0)
     follow = {COVERAGE_DAY: memory.follow, REGION_MINUTE: recent.follow}
     log_state = LogState(database, options.clock, options.share_seconds, follow)
-    references = Held(lambda: facts.references(database), REFERENCE, ("denominator", "target"))
-    sources = Held(lambda: facts.sources(database), HEARTBEAT, ("source_stand",))
+    references = Held(lambda: facts.references(database), REFERENCE, facts.OF_REFERENCES)
+    sources = Held(lambda: facts.sources(database), HEARTBEAT, facts.OF_SOURCES)
 
     rates = Rates(database, memory, recent, log_state, sources)
 

@@ -16,6 +16,7 @@ from projections.answers import OF_LOG_PLACE, LogPlace, Place
 from projections.blocks import Tables
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
+from projections.facts import OF_REFERENCES, OF_SOURCES
 
 NEVER_REPORTED = "no worker has reported yet"
 NOT_VERIFIED = "not verified yet"
@@ -24,12 +25,13 @@ SCAN_SHARE = 0.01
 # So long after a question the looks go on, so that the next one finds one: it costs more than the rest of an answer.
 WARM_SECONDS = 30.0
 LEAST_PAUSE_SECONDS = 0.05
-HELD = ("denominator", "target", "source_stand")  # what api.held reads tells of these
+# The tables whose parts say whether anything has changed: those of the place, and those that api.held reads.
+LOOKED_AT = (*OF_LOG_PLACE, *OF_REFERENCES, *OF_SOURCES)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The `data` of an answer, and what is absent of it. `seen_at`: when the place was known, in ticks; `tables`:
+    """The `data` of an answer, and what is absent of it. `seen_at`: when the place had been read, in ticks; `tables`:
     what those consisted of then that are read into memory."""
 
     place: LogPlace
@@ -41,7 +43,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look finds. `seen_at`: when the place was known, in ticks; `tables`: as they were before that."""
+    """What a look finds. `seen_at`: when the place had been read, in ticks; `tables`: as they were before that."""
 
     place: LogPlace
     seen_at: float
@@ -93,9 +95,9 @@ class LogState:
 
     def _look(self) -> Seen:
         last, before = self._last, self._tables()
-        tables, seen_at = before, time.monotonic()
-        if last is not None and last.tables.mark(OF_LOG_PLACE) == before.mark(OF_LOG_PLACE):
-            place = last.place
+        tables = before
+        if last is not None and last.tables.mark(LOOKED_AT) == before.mark(LOOKED_AT):
+            place, seen_at = last.place, last.seen_at
         else:
             place, seen_at = answers.log_place(self._database), time.monotonic()
             tables = self._tables()  # what is followed has to hold what the place says
@@ -106,7 +108,7 @@ class LogState:
         return self._last
 
     def _tables(self) -> Tables:
-        return blocks.read(self._database, *OF_LOG_PLACE, *HELD, *self._follow)
+        return blocks.read(self._database, *LOOKED_AT, *self._follow)
 
     def _standing(self, seen: Seen) -> Standing:
         place = seen.place

@@ -20,6 +20,10 @@ from projections.clickhouse import Database
 
 NEVER = BY_NOW + 1
 
+# The tables that `references` and `sources` read.
+OF_REFERENCES = ("denominator", "target")
+OF_SOURCES = ("source_stand",)
+
 Release = tuple[int, int, int, int, str, str, str]  # region, vintage, recorded_ms, value, basis, origin, method
 
 

@@ -42,7 +42,6 @@ LOOK_SECONDS = 30.0  # between two looks at which topics there are
 HEARD_SECONDS = 60.0  # between two looks at whom sources speak for
 SHARE = 0.03  # of the time, at most: under load a second's worth of regions is many
 SLICE = 50_000
-REFERENCE = ("denominator", "target")
 SHORT_WAIT = 0.05
 TIMEOUT = 30.0
 
@@ -79,7 +78,7 @@ class Answers:
 
     def tick(self) -> int:
         """Publish what has changed; returns how many events were sent."""
-        reference = blocks.read(self._database, *REFERENCE).mark(REFERENCE)
+        reference = blocks.read(self._database, *facts.OF_REFERENCES).mark(facts.OF_REFERENCES)
         position = answers.log_place(self._database)  # before the numbers: they hold at least that much
         new_topics = self._look()
         changed = self._changed(reference)
