@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -77,7 +78,6 @@ EVENTS_IN = Door("activation_in", COLUMNS)
 # What a run touched, until it has recomputed.
 TOUCHED = ("touched_person", "touched_office", "touched_minute", "touched_day")
 
-
 # Statements of a recompute, in this order: each reads what the one before has written.
 OF_PEOPLE = (
     "recompute_person_day",
@@ -100,18 +100,13 @@ def count(database: Database, run: int) -> None:
     erasure.finish(database, run)
     # Neither reads what the other writes; of a single event both are mostly the price of a statement.
     with ThreadPoolExecutor(1) as beside:
-        events = beside.submit(_count_events, database, run)
-        _count_people(database, run)
+        events = beside.submit(_run_all, database, OF_EVENTS, run)
+        _run_all(database, OF_PEOPLE, run)
         events.result()
 
 
-def _count_people(database: Database, run: int) -> None:
-    for name in OF_PEOPLE:
-        database.run(sql.query(name), {"run": run})
-
-
-def _count_events(database: Database, run: int) -> None:
-    for name in OF_EVENTS:
+def _run_all(database: Database, names: Sequence[str], run: int) -> None:
+    for name in names:
         database.run(sql.query(name), {"run": run})
 
 

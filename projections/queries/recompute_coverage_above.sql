@@ -5,12 +5,7 @@ INSERT INTO coverage_day (region, day, active_change, activated, deactivated, mo
 WITH
 districts AS
 (
-    SELECT
-        region,
-        day,
-        max(version) AS newest,
-        argMax((active_change, activated, deactivated, moved_in, moved_out), version) AS last
-    FROM coverage_day
+-- include newest
     WHERE day IN (SELECT day FROM touched_day WHERE run = %(run)s) AND region BETWEEN 100000 AND 999999
     GROUP BY region, day
 ),

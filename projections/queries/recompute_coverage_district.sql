@@ -4,12 +4,7 @@ INSERT INTO coverage_day (region, day, active_change, activated, deactivated, mo
 SELECT intDiv(region, 10000) AS district, day, sum(last.1), sum(last.2), sum(last.3), sum(last.4), sum(last.5), sum(newest)
 FROM
 (
-    SELECT
-        region,
-        day,
-        max(version) AS newest,
-        argMax((active_change, activated, deactivated, moved_in, moved_out), version) AS last
-    FROM coverage_day
+-- include newest
     WHERE day IN (SELECT day FROM touched_day WHERE run = %(run)s)
         AND region IN (
             SELECT code FROM region
