@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import anyio
 from fastapi import Response
-from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api import models, problems
 from api.options import ApiOptions
 from api.problems import Problem
+from api.wire import Pulse, Wire
 from events.regions import Region
 from projections.errors import QueryFailed, Unavailable
 
@@ -33,8 +33,8 @@ MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = b": still here\n\n"
 RECONNECT_MS = 2000
 POLLING_THREADS = 4
-# Between two looks, for each who listens: sending to them takes a third of it, and other requests wait meanwhile.
-PUSH_SECONDS = 0.00025
+# Between two looks, for each who listens: sending to them takes half of it, and other requests wait meanwhile.
+PUSH_SECONDS = 0.0001
 
 Look = Callable[[Region], models.RatesAnswer]
 
@@ -55,29 +55,28 @@ class Message:
 
 
 class Listener:
-    """One open stream."""
+    """One open stream. `news`: there is something to take, or nothing more to wait for."""
 
     def __init__(self) -> None:
+        self.closed = False
+        self.news = asyncio.Event()
         self._latest: Message | None = None
-        self._closed = False
-        self._news = asyncio.Event()
 
     def push(self, message: Message) -> None:
         self._latest = message
-        self._news.set()
+        self.news.set()
 
     def close(self) -> None:
-        self._closed = True
-        self._news.set()
+        self.closed = True
+        self.news.set()
 
     async def next(self) -> Message | None:
-        """The latest message not yet taken; None at the end."""
-        await self._news.wait()
-        self._news.clear()
-        message, self._latest = self._latest, None
-        if self._closed:
-            self._news.set()
+        """The latest message not yet taken; None at the end, or where it was woken for something else."""
+        await self.news.wait()
+        if self.closed:
             return None
+        self.news.clear()
+        message, self._latest = self._latest, None
         return message
 
 
@@ -207,32 +206,46 @@ class LiveResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._hub.listening(self._region) as listener:
             first = await listener.next()
-            response = self._begin(first, listener)
-            await response(scope, receive, send)
-
-    def _begin(self, first: Message | None, listener: Listener) -> Response:
-        if first is None:
-            return problems.respond(problems.Away([{"name": "live", "detail": "the API is stopping"}]))
-        if first.problem is not None:
-            return problems.respond(first.problem)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._lines(first, listener), headers=headers, media_type=MEDIA_TYPE)
+            if first is None or first.problem is not None:
+                await _refusal(first)(scope, receive, send)
+                return
+            wire = Wire(scope, receive, send)
+            await wire.begin(MEDIA_TYPE)
+            watch = asyncio.create_task(_close_when_left(wire, listener))
+            try:
+                async for chunk in self._lines(first, listener):
+                    await wire.write(chunk)
+            finally:
+                watch.cancel()
+        await wire.end()
 
     async def _lines(self, first: Message, listener: Listener) -> AsyncIterator[bytes]:
         yield f"retry: {RECONNECT_MS}\n".encode() + first.lines
         checked_at = time.monotonic()
-        while True:
-            if time.monotonic() - checked_at >= self._heartbeat_seconds:
-                checked_at = time.monotonic()
-                if not await self._holds():
-                    yield KEY_GONE.lines
-                    return
-            try:
-                async with asyncio.timeout(self._heartbeat_seconds):
-                    message = await listener.next()
-            except TimeoutError:
-                yield HEARTBEAT
-                continue
-            if message is None:
-                return
-            yield message.lines
+        pulse = Pulse(listener.news, self._heartbeat_seconds)
+        try:
+            while not listener.closed:
+                if time.monotonic() - checked_at >= self._heartbeat_seconds:
+                    checked_at = time.monotonic()
+                    if not await self._holds():
+                        yield KEY_GONE.lines
+                        return
+                message = await listener.next()
+                if message is not None:
+                    yield message.lines
+                    pulse.put_off()
+                elif pulse.due:
+                    yield HEARTBEAT
+                    pulse.put_off()
+        finally:
+            pulse.stop()
+
+
+async def _close_when_left(wire: Wire, listener: Listener) -> None:
+    await wire.left()
+    listener.close()
+
+
+def _refusal(first: Message | None) -> Response:
+    stopping = problems.Away([{"name": "live", "detail": "the API is stopping"}])
+    return problems.respond(stopping if first is None or first.problem is None else first.problem)

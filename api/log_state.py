@@ -24,7 +24,7 @@ NOT_VERIFIED = "not verified yet"
 SCAN_SHARE = 0.01
 # So long after a question the looks go on, so that the next one finds one: it costs more than the rest of an answer.
 WARM_SECONDS = 30.0
-LEAST_PAUSE_SECONDS = 0.05
+LEAST_PAUSE_SECONDS = 0.02
 # The tables whose parts say whether anything has changed: those of the place, and those that api.held reads.
 LOOKED_AT = (*OF_LOG_PLACE, *OF_REFERENCES, *OF_SOURCES)
 
@@ -88,10 +88,14 @@ class LogState:
 
     def tend(self, stop: threading.Event) -> None:
         """Look again and again while questions come, and a while after the last one, until told to stop."""
-        while not stop.wait(max(self._share_seconds, LEAST_PAUSE_SECONDS)):
-            if time.monotonic() - self._asked_at < WARM_SECONDS:
+        pause = self._share_seconds
+        while not stop.wait(max(pause, LEAST_PAUSE_SECONDS)):
+            begun = time.monotonic()
+            if begun - self._asked_at < WARM_SECONDS:
                 with contextlib.suppress(DatabaseError):  # whoever asks is told
                     self._seen.get()
+            took = time.monotonic() - begun
+            pause = max(self._share_seconds - took, took)  # half of the time at most, however long they take
 
     def _look(self) -> Seen:
         last, before = self._last, self._tables()

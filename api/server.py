@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.stream.response import TRANSPORT
+from api.wire import TRANSPORT
 
 GRACE_SECONDS = 5
 

@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 LONG, LONGEST = 2, 5  # times the seconds that a look is shared for
+# The same: so long who tends the looks is waited for. A thread for a look holds up whoever answers while it starts.
+GRACE = 0.25
 T = TypeVar("T")
 
 
@@ -34,12 +36,13 @@ class Shared(Generic[T]):
     def recent(self) -> T | None:
         """What the last look found, if it began at most twice as long ago as looks are shared; nothing is waited for.
 
-        Where the next one is due, it is made in the background, and while it takes long, up to five times as long ago.
+        Where the next one is due and nobody begins it, it is made in the background; while it takes long, up to five
+        times as long ago.
         """
         last, under_way = self._last, self._until > float("-inf") and not self._found.done()
         if last is None or self._ticks() >= last[1] + (LONGEST if under_way else LONG) * self._seconds:
             return None
-        if not under_way and self._ticks() >= self._until:
+        if not under_way and self._ticks() >= self._until + GRACE * self._seconds:
             found, mine = self._latest()
             if mine:
                 threading.Thread(target=self._make, args=(found,), daemon=True).start()

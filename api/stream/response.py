@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
@@ -14,12 +13,11 @@ from starlette.types import Receive, Scope, Send
 from api.problems import Away, Problem
 from api.stream.hub import Asking, Listener, StreamHub
 from api.stream.ring import Format, TooSlow
+from api.wire import Pulse, Wire
 from events.errors import PublishError
 from events.feed import compact
 
-TRANSPORT = "cakupan.transport"  # where the server leaves its own in the scope, see `api.server`
 RECONNECT_MS = 2000
-LINGER_SECONDS = 30.0  # for a last word to be taken, before the connection is cut
 
 LAST_WORDS = {
     "slow": "this client reads more slowly than events come, and what it was to get next is no longer in memory",
@@ -81,7 +79,8 @@ class StreamResponse(Response):
         self._heartbeat_seconds = heartbeat_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wire = _Wire(scope, receive, send, self._hub)
+        sent = self._hub.metrics.sent
+        wire = Wire(scope, receive, send, on_sent=sent.inc, patience=self._hub.options.stalled_seconds)
         try:
             async with self._hub.listening(self._asking) as listener:
                 word = await self._serve(listener, wire)
@@ -91,10 +90,10 @@ class StreamResponse(Response):
         if word:
             await wire.end(word)
 
-    async def _serve(self, listener: Listener, wire: _Wire) -> bytes:
+    async def _serve(self, listener: Listener, wire: Wire) -> bytes:
         """The stream. Returns the last word that is left to say; empty: the client has gone."""
         await wire.begin(self._dialect.media_type)
-        watch = asyncio.create_task(wire.gone(listener))
+        watch = asyncio.create_task(_end_when_left(wire, listener))
         taken = listener.vector
         try:
             async for chunk in self._chunks(listener):
@@ -111,7 +110,7 @@ class StreamResponse(Response):
 
     async def _chunks(self, listener: Listener) -> AsyncIterator[bytes]:
         yield self._dialect.opening(_id(listener))
-        pulse = _Pulse(listener, self._heartbeat_seconds)
+        pulse = Pulse(listener.news, self._heartbeat_seconds)
         try:
             checked_at = time.monotonic()
             while not listener.ended:
@@ -140,7 +139,7 @@ class StreamResponse(Response):
                 return self._dialect.alive(_id(listener))
         return b""
 
-    async def _next(self, listener: Listener, pulse: _Pulse) -> bytes:
+    async def _next(self, listener: Listener, pulse: Pulse) -> bytes:
         """The next events; after a time without any, a sign of life. Raises TooSlow."""
         assert listener.cursor is not None  # noqa: S101 -- the past is over
         pulse.put_off()
@@ -154,34 +153,9 @@ class StreamResponse(Response):
         return b""
 
 
-class _Pulse:
-    """Wakes a listener that nothing has come for.
-
-    One timer a stream, put off by noting a time: one for every wait took most of what this code costs many streams.
-    """
-
-    def __init__(self, listener: Listener, seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._news = listener.news
-        self._seconds = seconds
-        self._at = self._loop.time() + seconds
-        self._timer = self._loop.call_at(self._at, self._ring)
-
-    @property
-    def due(self) -> bool:
-        return self._loop.time() >= self._at
-
-    def put_off(self) -> None:
-        self._at = self._loop.time() + self._seconds
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-    def _ring(self) -> None:
-        now = self._loop.time()
-        if now >= self._at:
-            self._news.set()
-        self._timer = self._loop.call_at(self._at if self._at > now else now + self._seconds, self._ring)
+async def _end_when_left(wire: Wire, listener: Listener) -> None:
+    await wire.left()
+    listener.end("gone")
 
 
 def _id(listener: Listener) -> bytes:
@@ -191,58 +165,3 @@ def _id(listener: Listener) -> bytes:
 def _last_word(reason: str) -> bytes:
     detail = f"{LAST_WORDS[reason]}; go on with Last-Event-ID, which is the id of the last event that was sent"
     return compact({"type": f"urn:cakupan:problem:{reason}", "title": "stream ended", "detail": detail})
-
-
-class _Wire:
-    """The connection of one stream."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send, hub: StreamHub) -> None:
-        self._transport: Any = (scope.get("extensions") or {}).get(TRANSPORT)
-        self._receive = receive
-        self._send = send
-        self._sent = hub.metrics.sent
-        self._patience = hub.options.stalled_seconds
-
-    async def begin(self, media_type: str) -> None:
-        headers = [
-            (b"content-type", media_type.encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-
-    async def gone(self, listener: Listener) -> None:
-        """Wait until the client leaves."""
-        await self._left()
-        listener.end("gone")
-
-    async def _left(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-    async def write(self, chunk: bytes) -> bool:
-        """False: the client takes nothing. What was handed over before stays within the server's small buffer."""
-        if not chunk:
-            return True
-        message = {"type": "http.response.body", "body": chunk, "more_body": True}
-        if self._transport is not None and not self._transport.get_write_buffer_size():
-            await self._send(message)  # nothing is before it, so it does not wait
-        else:
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._send(message)
-            except TimeoutError:
-                return False
-        self._sent.inc(len(chunk))
-        return True
-
-    async def end(self, word: bytes) -> None:
-        """A last word and the end; behind what a client has not taken yet, it waits a while to be taken."""
-        if self._transport is not None and self._transport.get_write_buffer_size():
-            self._transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(word), word))
-            cut = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)
-            self._transport.close()
-            await self._left()
-            cut.cancel()
-            return
-        await self._send({"type": "http.response.body", "body": word, "more_body": False})
