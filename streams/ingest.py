@@ -151,6 +151,10 @@ class Ingest:
         waiting: int = sum(event.value.count for events in self._waiting.values() for event in events)
         return waiting + self._backlog.records() > BACKLOG
 
+    def at_rest(self) -> bool:
+        """Whether all that came is in the answers."""
+        return not (self._recomputing or self._run.events or self._run.open_inserts or any(self._waiting.values()))
+
     async def _finish(self, run: Run) -> None:
         if run.touched:
             await until_done("recomputing", lambda: self._recompute(run.id))

@@ -18,26 +18,41 @@ log = logging.getLogger(__name__)
 
 STAGE_SECONDS = 5.0
 STAGE_SHARE = 0.05  # of the time at most: live numbers come first
-FILL_SHARE = 0.25  # where everybody is staged
+FILL_SHARE = 0.25  # where everybody is staged, and where the worker has nothing else to do
 LONGEST_PAUSE = 60.0
 LOOK_SECONDS = 1.0
 
 
-async def stage_forever(database: Database, behind: Callable[[], bool], seconds: float = STAGE_SECONDS) -> None:
-    """Stage the people of new events every so many seconds, and nobody while the worker is `behind`."""
-    silent, pause, database = False, seconds, database.at_leisure()
+async def stage_forever(
+    database: Database,
+    behind: Callable[[], bool],
+    at_rest: Callable[[], bool] = lambda: False,
+    seconds: float = STAGE_SECONDS,
+) -> None:
+    """Stage the people of new events every so many seconds, sooner while the worker is `at_rest`, and nobody while it
+    is `behind`."""
+    silent, took, database = False, 0.0, database.at_leisure()
     while True:
-        await asyncio.sleep(pause)
+        await _pause(took, seconds, at_rest)
         try:
-            silent, pause = False, _pause(await _stage(database, behind), seconds)
+            silent, took = False, await _stage(database, behind)
         except DatabaseError as error:
             if not silent:  # once an outage
                 log.warning("staging people: %s", error)
             silent = True
 
 
-def _pause(took: float, seconds: float) -> float:
-    return max(seconds, min(took * (1 / STAGE_SHARE - 1), LONGEST_PAUSE))
+async def _pause(took: float, seconds: float, at_rest: Callable[[], bool]) -> None:
+    """After work of so many seconds."""
+    began = time.monotonic()
+    soonest, latest = (began + max(seconds, _pause_of(share, took)) for share in (FILL_SHARE, STAGE_SHARE))
+    await asyncio.sleep(soonest - began)
+    while (left := latest - time.monotonic()) > 0 and not at_rest():
+        await asyncio.sleep(min(left, LOOK_SECONDS))
+
+
+def _pause_of(share: float, took: float) -> float:
+    return min(took * (1 / share - 1), LONGEST_PAUSE)
 
 
 async def _stage(database: Database, behind: Callable[[], bool]) -> float:
@@ -51,5 +66,5 @@ async def _stage(database: Database, behind: Callable[[], bool]) -> float:
         took = time.monotonic() - began
         worked += took
         if more:  # a nation that is staged for the first time is minutes of work
-            await asyncio.sleep(took * (1 / FILL_SHARE - 1))
+            await asyncio.sleep(_pause_of(FILL_SHARE, took))
     return worked

@@ -127,7 +127,7 @@ def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Po
 
     async def stage() -> None:
         await current.wait()
-        await stage_forever(database, lambda: ingest.behind() or not _has(app, STAGER))
+        await stage_forever(database, lambda: ingest.behind() or not _has(app, STAGER), ingest.at_rest)
 
     _run_with(app, stage)
 

@@ -21,6 +21,7 @@ from events.codec import Event
 from events.jsonform import values_of_version
 from projections import catalogue, integrity, sql, stages
 from projections.clickhouse import Database
+from streams import staging
 from streams.staging import stage_forever
 from tests.asking import asked, why
 from tests.conftest import empty
@@ -481,6 +482,22 @@ def test_beside_a_worker_people_are_staged_when_it_is_not_behind(clean: Database
     asyncio.run(asyncio.wait_for(run(), 60))
     assert looked[:3] == [True, True, False]
     assert get(client, "61.01")["stages"][1]["people"] == 1
+
+
+def test_a_worker_at_rest_leaves_people_more_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they would be a minute late after a large import, with nothing else to do."""
+    monkeypatch.setattr(staging, "LOOK_SECONDS", 0.01)
+    rested: list[bool] = []
+
+    async def pause(at_rest: bool) -> None:
+        await staging._pause(0.05, 0.0, lambda: at_rest)
+        rested.append(at_rest)
+
+    async def both() -> None:
+        await asyncio.gather(pause(at_rest=False), pause(at_rest=True))
+
+    asyncio.run(asyncio.wait_for(both(), 60))
+    assert rested == [True, False]
 
 
 def test_a_database_that_is_away_is_named_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
