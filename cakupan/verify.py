@@ -215,6 +215,7 @@ _EMPTY = {
     "measured": 0.0,
     "threshold": 0.0,
 }
+_AS_TEXT: dict[type, Callable[[Any], str]] = {bytes: bytes.hex, float: lambda value: str(round(value * 1_000_000))}
 
 
 def _base(log: Log, database: Database) -> list[Difference]:
@@ -289,21 +290,12 @@ def _erased(log: Log) -> set[bytes]:
 
 
 def _row_digest(name: str, values: Mapping[str, Any], columns: Iterable[str]) -> int:
-    return _text_digest("|".join(_text(name, column, values) for column in columns))
+    row = {**_EMPTY, **{column: value for column, value in values.items() if value is not None}, "type": name}
+    if name == "CampaignPublished":
+        row["reached"] = row["reach"]
+    shown = [row.get(column, "") for column in columns]
+    return _text_digest("|".join([_AS_TEXT.get(type(value), str)(value) for value in shown]))
 
 
 def _text_digest(text: str) -> int:
     return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:8], "little")
-
-
-def _text(name: str, column: str, values: Mapping[str, Any]) -> str:
-    if column == "type":
-        return name
-    if column == "reached" and name == "CampaignPublished":
-        column = "reach"
-    value = values.get(column)
-    if value is None:
-        value = _EMPTY.get(column, "")
-    if isinstance(value, float):
-        return str(round(value * 1_000_000))
-    return value.hex() if isinstance(value, bytes) else str(value)
