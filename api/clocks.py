@@ -16,9 +16,13 @@ def day_of(at: KnownAt) -> dt.date:
     return at.astimezone(WIB).date() if isinstance(at, dt.datetime) else at
 
 
+def midnight(day: dt.date) -> dt.datetime:
+    """When a day begins."""
+    return dt.datetime.combine(day, dt.time(), WIB)
+
+
 def last_ms(at: KnownAt) -> int:
     """The last millisecond that belongs to it, since 1970: the moment itself, or the end of the day."""
     if isinstance(at, dt.datetime):
         return (at - _EPOCH) // _MS
-    begin = dt.datetime.combine(at, dt.time(), WIB)
-    return (begin - _EPOCH) // _MS + dt.timedelta(days=1) // _MS - 1
+    return (midnight(at) - _EPOCH) // _MS + dt.timedelta(days=1) // _MS - 1

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.measures import pace
+from api.measures.live import SILENCE
 from api.measures.pace import PaceAnswer
 from projections.clickhouse import Database
 from projections.measures.pace import History
@@ -365,6 +366,21 @@ def test_the_interval_holds_as_often_as_it_says(weeks: int, least: float, most: 
     assert whole == 60 * 12
     assert least < held / whole < most
     assert np.median(errors) < 0.25  # of what a forecast of no change is wrong by
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_weeks_without_events_are_no_data_where_the_sources_were_silent(clean: Database, silent: bool) -> None:
+    """And 0 where a source says that it has sent everything."""
+    told = NOW - 150 * DAY if silent else NOW
+    past = happened("Activated", 1, HOME, f"{TODAY - 160 * DAY}T09:00:00")
+    load(clean, [*REFERENCES, past, report("dukcapil-61.01", "61.01", at=told)])
+    with TestClient(create_app(clean, replace(OPTIONS, public_level="village"))) as client:
+        answer = ask(client)
+    assert answer["needed"]["people"] == 599, "what it takes is known in any case"
+    if silent:
+        assert (answer["pace"], answer["chance"], why(answer)["pace"]) == (None, None, SILENCE)
+        return
+    assert (answer["pace"]["people"], answer["pace"]["days"]) == (0, 56)
 
 
 def test_the_example_fits_its_model() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from api.clocks import midnight
 from api.coverage import rounded
 from api.models import EXAMPLE_DATA, EXAMPLE_REGION, Absent, Counts, Data, Denominator, Model, RegionName
 from api.parameters import Basis
@@ -145,8 +146,8 @@ class Below:
 def spans(end: dt.datetime) -> dict[WindowName, Span]:
     """The windows that end with a whole minute."""
     found = {name: Span(end - dt.timedelta(seconds=seconds), end) for name, seconds in SECONDS.items()}
-    midnight = dt.datetime.combine(_day_of_last_minute(end), dt.time(), WIB).astimezone(dt.UTC)
-    return {**found, "today": Span(midnight, end)}
+    today = midnight(_day_of_last_minute(end)).astimezone(dt.UTC)
+    return {**found, "today": Span(today, end)}
 
 
 def of_window(counts: Iterable[Count], name: WindowName) -> list[Count]:

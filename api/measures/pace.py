@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api import models
+from api.clocks import midnight
 from api.coverage import Missing, rounded
+from api.measures.live import Span
 from api.measures.shared import ONE_DAY, Share, widening
 from api.models import Absent, Model
 from projections.measures.pace import History
@@ -333,10 +335,21 @@ class PaceAnswer(Model):
 FORECAST = ("reached_at_pace", "reached_between", "on_deadline", "chance")
 
 
-def measures(figures: models.Figures, history: History | None, asked: Asked, *, tested: bool) -> dict[str, Any]:
-    """The measured fields of the answer: each a figure or Missing. `history` None: no event has named the region."""
-    weeks = None if history is None else weeks_of(history.changes, asked.weeks)
-    short = Missing(NO_EVENTS if history is None else FEW_WEEKS)
+def without_events(history: History, asked: Asked) -> Span | None:
+    """The weeks that the pace is taken from, where no event names the region in them."""
+    begin = history.last - asked.weeks * WEEK * ONE_DAY + ONE_DAY
+    if history.last_event is None or history.last_event >= begin:
+        return None
+    return Span(midnight(begin), midnight(history.last + ONE_DAY))
+
+
+def measures(
+    figures: models.Figures, history: History | None, asked: Asked, silent: str | None, *, tested: bool
+) -> dict[str, Any]:
+    """The measured fields of the answer: each a figure or Missing. `history` None: no event has named the region.
+    `silent`: why the weeks asked for, which have no event, are no data; None: they are 0."""
+    weeks = None if history is None or silent else weeks_of(history.changes, asked.weeks)
+    short = Missing(silent or (NO_EVENTS if history is None else FEW_WEEKS))
     past: Backtest | Missing = Missing(NOT_ASKED)
     if tested:
         past = short if history is None else backtest(history, asked.weeks)

@@ -16,6 +16,7 @@ from api.context import Context, Ctx
 from api.coverage import Missing
 from api.log_state import Standing
 from api.measures import pace as measure
+from api.measures.live import Heard
 from api.measures.shared import ONE_DAY, facts_on
 from api.parameters import Day, NoQuery
 from api.problems import BadParameter
@@ -59,7 +60,8 @@ def pace(region: RegionInScope, query: Annotated[PaceQuery, Query()], context: C
     figures = _figures(context, standing, region, contract.Asked(as_of, today, estimate=query.estimate), history)
     deadline = query.deadline or (figures.target.valid_to if figures.target else None)
     asked = measure.Asked(counted_to, deadline, query.weeks)
-    found = measure.measures(figures, history, asked, tested=query.backtest)
+    silent = _silent(context, standing, region, history, asked)
+    found = measure.measures(figures, history, asked, silent, tested=query.backtest)
     return respond(_answer(figures, asked, found, standing))
 
 
@@ -78,6 +80,16 @@ def _figures(
     """Target and denominator of the day asked for, people at the end of the last whole day."""
     active = {} if history is None else {region.number: sum(history.changes)}
     return contract.figures(region, asked, facts_on(context, standing, [region], asked.as_of, active))
+
+
+def _silent(
+    context: Context, standing: Standing, region: Region, history: History | None, asked: measure.Asked
+) -> str | None:
+    """Why weeks without any event are no data; None where they are 0."""
+    span = None if history is None else measure.without_events(history, asked)
+    if history is None or span is None:
+        return None
+    return Heard({region.number: history.first}, context.sources.at(standing)).silent(region.number, span)
 
 
 def _answer(

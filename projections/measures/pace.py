@@ -14,10 +14,12 @@ ONE_DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True)
 class History:
-    """`changes`: net change of the active people on each day from `first` on, days without one as 0."""
+    """`changes`: net change of the active people on each day from `first` on, days without one as 0. `last_event`: the
+    last day that an event named."""
 
     first: dt.date
     changes: Sequence[int]
+    last_event: dt.date | None = None
 
     @property
     def last(self) -> dt.date:
@@ -30,4 +32,4 @@ def history(database: Database, region: int, last: dt.date) -> History | None:
     if not rows:
         return None
     first, found = rows[0].start, {each.start: each.active_change for each in rows}
-    return History(first, [found.get(first + n * ONE_DAY, 0) for n in range((last - first).days + 1)])
+    return History(first, [found.get(first + n * ONE_DAY, 0) for n in range((last - first).days + 1)], rows[-1].start)
