@@ -11,7 +11,9 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from api import coverage, log_state, measures, public, series
 from api.routes.page import FOLDER
 from cakupan import wiring
 from cakupan.settings import Settings
@@ -437,6 +440,25 @@ def test_both_languages_have_every_text() -> None:
             continue
         for name in re.findall(r"\bt\(\"(\w+)\"", path.read_text(encoding="utf-8")):
             assert name in known, f"{path.name}: {name}"
+
+
+def test_every_reason_is_told_in_indonesian() -> None:
+    """Of those that answers give; the page asks neither for the past as it was known nor for a back-test."""
+    table = (
+        (FOLDER / "messages.js").read_text(encoding="utf-8").partition("const REASONS")[2].partition("const ENGLISH")[0]
+    )
+    patterns = [re.compile(each) for each in re.findall(r"^  \[/(.*?)/, \(", table, re.MULTILINE)]
+    of_measures = (import_module(f"api.measures.{each.name}") for each in iter_modules(measures.__path__))
+    unasked = {"KNOWN_IN_FUTURE", "NOT_YET", "ASK_OTHERWISE", "NOT_ASKED", "FEW_TESTS", "METHOD", "NEEDS_KEY"}
+    reasons = {
+        text
+        for module in (coverage, log_state, public, series, *of_measures)
+        for name, text in vars(module).items()
+        if name.isupper() and not name.startswith("_") and isinstance(text, str) and " " in text
+        if name not in unasked
+    }
+    assert len(reasons) > 30
+    assert [each for each in reasons if not any(pattern.search(each) for pattern in patterns)] == []
 
 
 def in_few_regions(settings: Settings) -> None:
