@@ -51,6 +51,13 @@ class Stand:
         return self.block > 0 or self.newest == 0
 
     @property
+    def to_begin(self) -> bool:
+        """Whether everybody is to be staged from the first on: never yet, other events are there, or none were there
+        when it was begun, so that it aims at nothing."""
+        aimless = self.block == 0 and self.aim == 0 and self.newest > 0
+        return not self.begun or self.newest < self.block or aimless
+
+    @property
     def due(self) -> bool:
         return not self.begun or self.block != self.newest or self.settled != self.settled_before
 
@@ -70,7 +77,7 @@ def refresh(database: Database) -> Generator[int, None, None]:
     before = stand(database)
     if not before.due:
         return
-    if not before.begun or before.newest < before.block:
+    if before.to_begin:
         before = replace(before, generation=before.generations + 1, aim=before.newest, block=0, next=0)
         _note(database, before)
     filling = before.block == 0

@@ -8,6 +8,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -482,6 +483,20 @@ def test_beside_a_worker_people_are_staged_when_it_is_not_behind(clean: Database
     asyncio.run(asyncio.wait_for(run(), 60))
     assert looked[:3] == [True, True, False]
     assert get(client, "61.01")["stages"][1]["people"] == 1
+
+
+@pytest.mark.parametrize("there_meanwhile", [False, True])
+def test_staging_that_began_before_the_first_event_comes_to_an_end(clean: Database, there_meanwhile: bool) -> None:
+    """A worker starts before anything has happened, or just as it does."""
+    nothing_yet = stages.stand(clean)
+    if there_meanwhile:
+        stages._note(clean, replace(nothing_yet, generation=1, next=stages._PREFIXES))
+    else:
+        stage(clean)
+    take_in(clean, [event("ActivationRegistered", 1, VILLAGES[0], NOON)])
+    stage(clean)
+    stand = stages.stand(clean)
+    assert (stand.whole, stand.due) == (True, False)
 
 
 def test_a_worker_at_rest_leaves_people_more_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
