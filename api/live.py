@@ -210,13 +210,10 @@ class LiveResponse(Response):
                 await _refusal(first)(scope, receive, send)
                 return
             wire = Wire(scope, receive, send)
-            await wire.begin(MEDIA_TYPE)
-            watch = asyncio.create_task(_close_when_left(wire, listener))
-            try:
+            await wire.begin(f"{MEDIA_TYPE}; charset=utf-8")
+            with wire.watched(listener.close):
                 async for chunk in self._lines(first, listener):
                     await wire.write(chunk)
-            finally:
-                watch.cancel()
         await wire.end()
 
     async def _lines(self, first: Message, listener: Listener) -> AsyncIterator[bytes]:
@@ -239,11 +236,6 @@ class LiveResponse(Response):
                     pulse.put_off()
         finally:
             pulse.stop()
-
-
-async def _close_when_left(wire: Wire, listener: Listener) -> None:
-    await wire.left()
-    listener.close()
 
 
 def _refusal(first: Message | None) -> Response:

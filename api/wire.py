@@ -7,7 +7,8 @@ streams those took most of what this code costs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -47,8 +48,21 @@ class Wire:
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
-    async def left(self) -> None:
-        """Wait until the client leaves."""
+    @contextlib.contextmanager
+    def watched(self, on_left: Callable[[], None]) -> Iterator[None]:
+        """`on_left` is called if the client leaves while the block runs."""
+
+        async def watch() -> None:
+            await self._left()
+            on_left()
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+
+    async def _left(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
@@ -74,7 +88,7 @@ class Wire:
             self._transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(word), word))
             cut = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)
             self._transport.close()
-            await self.left()
+            await self._left()
             cut.cancel()
             return
         await self._send({"type": "http.response.body", "body": word, "more_body": False})

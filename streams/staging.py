@@ -45,14 +45,17 @@ async def stage_forever(
 async def _pause(took: float, seconds: float, at_rest: Callable[[], bool]) -> None:
     """After work of so many seconds."""
     began = time.monotonic()
-    soonest, latest = (began + max(seconds, _pause_of(share, took)) for share in (FILL_SHARE, STAGE_SHARE))
+    soonest, latest = (
+        began + max(seconds, min(_rest(took, share), LONGEST_PAUSE)) for share in (FILL_SHARE, STAGE_SHARE)
+    )
     await asyncio.sleep(soonest - began)
     while (left := latest - time.monotonic()) > 0 and not at_rest():
         await asyncio.sleep(min(left, LOOK_SECONDS))
 
 
-def _pause_of(share: float, took: float) -> float:
-    return min(took * (1 / share - 1), LONGEST_PAUSE)
+def _rest(took: float, share: float) -> float:
+    """So long after work of so many seconds, it took no more than this share of the time."""
+    return took * (1 / share - 1)
 
 
 async def _stage(database: Database, behind: Callable[[], bool]) -> float:
@@ -66,5 +69,5 @@ async def _stage(database: Database, behind: Callable[[], bool]) -> float:
         took = time.monotonic() - began
         worked += took
         if more:  # a nation that is staged for the first time is minutes of work
-            await asyncio.sleep(_pause_of(FILL_SHARE, took))
+            await asyncio.sleep(_rest(took, FILL_SHARE))
     return worked

@@ -86,8 +86,7 @@ def _silent(
     context: Context, standing: Standing, region: Region, history: History | None, asked: measure.Asked
 ) -> str | None:
     """Why weeks without any event are no data; None where they are 0."""
-    span = None if history is None else measure.without_events(history, asked)
-    if history is None or span is None:
+    if history is None or (span := measure.without_events(history, asked)) is None:
         return None
     return Heard({region.number: history.first}, context.sources.at(standing)).silent(region.number, span)
 

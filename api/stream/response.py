@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -93,16 +92,13 @@ class StreamResponse(Response):
     async def _serve(self, listener: Listener, wire: Wire) -> bytes:
         """The stream. Returns the last word that is left to say; empty: the client has gone."""
         await wire.begin(self._dialect.media_type)
-        watch = asyncio.create_task(_end_when_left(wire, listener))
         taken = listener.vector
-        try:
+        with wire.watched(lambda: listener.end("gone")):
             async for chunk in self._chunks(listener):
                 if not await wire.write(chunk):
                     listener.end("stalled")
                     break
                 taken = listener.vector
-        finally:
-            watch.cancel()
         if listener.ended == "gone":
             return b""
         self._hub.metrics.cut.labels(listener.ended).inc()
@@ -151,11 +147,6 @@ class StreamResponse(Response):
                 return self._dialect.alive(_id(listener))
             await listener.news.wait()
         return b""
-
-
-async def _end_when_left(wire: Wire, listener: Listener) -> None:
-    await wire.left()
-    listener.end("gone")
 
 
 def _id(listener: Listener) -> bytes:
