@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from benchmarks import serving
-from benchmarks.api import coverage_requests
+from benchmarks.api import coverage_requests, filled
 from benchmarks.load import Answers, load
 from benchmarks.log import nation_log
 from benchmarks.result import Figure, Goal, Result
@@ -32,6 +32,8 @@ def run(count: int) -> Result:
     with serving.stack() as stack:
         log.produce(stack.settings.kafka_bootstrap, ACTIVATION, 0, log.events)
         assert wait_until_taken_in(wiring.database(stack.settings), lambda *_: None), stack.worker
+        assert stack.api is not None
+        filled(stack.api.pid)
         port, requests = stack.settings.api_port, coverage_requests(RATE * TURN_SECONDS)
         load(port, requests, RATE)
         _note(result, "before", [load(port, requests, RATE)])

@@ -1,15 +1,18 @@
-"""Events into the running system, with progress: scenarios, files, and waiting until the answers hold them."""
+"""Events into the running system: scenarios and files with progress, the log once more, waiting for the answers."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from cakupan.reference import reference_events
 from cakupan.report import Step
 from cakupan.scenario import Planned, encoded
+from events import codec
 from events.publisher import Publisher
+from projections import catalogue
 from projections.clickhouse import Database
 from projections.sql import query
 
@@ -34,6 +37,18 @@ def publish_planned(bootstrap: str, planned: Iterable[Planned], step: Step) -> C
             if count % TELL_EVERY == 0:
                 step(count, None)
     return types
+
+
+def take_in(database: Database, topic: str, messages: Sequence[Any], run: int) -> tuple[int, int]:
+    """Messages of a consumer into the tables, as the worker takes them in; returns how many, and how many of them not.
+
+    What is refused is in the dead letters since the worker met it. `run`: whose recompute it waits for.
+    """
+    values = [each.value() for each in messages]
+    decoded = codec.decode_batch(topic, values, [each.timestamp()[1] for each in messages])
+    if decoded.frames:
+        catalogue.insert(database, topic, decoded.frames, run)
+    return len(messages), len(decoded.refused)
 
 
 def wait_until_taken_in(database: Database, step: Step, timeout: float = 600) -> bool:

@@ -14,25 +14,28 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from cakupan import comparing, wiring
 from cakupan.comparing import TableDifference
+from cakupan.loading import take_in
 from cakupan.settings import Settings
 from cakupan.switch import TRANSIENT, Switch, order
-from events import codec
 from events.errors import ContractError
-from events.kafka import away, reading
+from events.kafka import away
 from projections import activation, catalogue, position, sql
 from projections.clickhouse import Database
 from projections.migrate import MigrationChanged, RebuildNeeded, migrate, pending
 from projections.sql import Migration
+from streams.log_reader import LogReader
 
 # The tables of each projection, in the order in which one is computed from the other.
 PROJECTIONS: dict[str, tuple[str, ...]] = {
@@ -47,12 +50,15 @@ PROJECTIONS: dict[str, tuple[str, ...]] = {
     "alerts": ("alert_event",),
 }
 
-BATCH_RECORDS = 20_000
-RECOMPUTE_RECORDS = 200_000  # a recompute for so many records, and the place noted: what a stop loses at most
+BATCH_RECORDS = 50_000
+LANES = 2  # one batch is decoded while another is inserted and the next is read
+RECOMPUTE_RECORDS = 1_000_000  # a recompute for so many records, and the place noted: what a stop loses at most
+FETCH_SECONDS = 0.5
 ROUNDS = 5  # a live system moves on while it is compared
 
 Place = tuple[str, int]  # topic, partition
 OnProgress = Callable[[int, int], None]
+Messages = tuple[str, list[Any]]  # topic, a batch of its messages
 
 
 class CannotRebuild(ContractError):
@@ -189,26 +195,32 @@ class Rebuild:
         self._at = {(row["topic"], row["partition"]): row["position"] for row in rows}
 
     def _read(self, database: Database, at: dict[Place, int], on_progress: OnProgress, note: bool) -> None:
-        with reading(self.bootstrap, "cakupan-rebuild") as consumer:
-            ends = _ends(consumer)
+        with LogReader(self.bootstrap, "cakupan-rebuild", FETCH_SECONDS) as reader:
+            heads = {topic: reader.heads(topic) for topic in catalogue.PROJECTIONS}
+            ends = {(topic, each): end for topic, partitions in heads.items() for each, end in partitions.items()}
             total, done = sum(ends.values()), sum(min(at.get(place, 0), end) for place, end in ends.items())
-            run, touched = catalogue.new_run(), 0
-            for topic, messages in _batches(consumer, at, ends):
-                touched += self._insert(database, topic, messages, run)
-                done += len(messages)
-                on_progress(done, total)
-                if touched >= RECOMPUTE_RECORDS:
-                    self._recompute(database, run, at, ends, note)
-                    run, touched = catalogue.new_run(), 0
-            self._recompute(database, run, at, ends, note)
+            for batches in _runs(_batches(reader, at, ends)):
+                run = catalogue.new_run()
+                for records in self._insert(database, batches, run):
+                    done += records
+                    on_progress(done, total)
+                self._recompute(database, run, at, ends, note)
 
-    def _insert(self, database: Database, topic: str, messages: Sequence[Any], run: int) -> int:
-        values = [each.value() for each in messages]
-        decoded = codec.decode_batch(topic, values, [each.timestamp()[1] for each in messages])
-        catalogue.insert(database, topic, decoded.frames, run)
-        self.outcome.records += len(messages)
-        self.outcome.refused += len(decoded.refused)
-        return len(messages)
+    def _insert(self, database: Database, batches: Iterable[Messages], run: int) -> Iterator[int]:
+        """How many records each batch had, once they are in."""
+        with ThreadPoolExecutor(LANES) as lanes:
+            waiting: deque[Future[tuple[int, int]]] = deque()
+            for topic, messages in batches:
+                waiting.append(lanes.submit(take_in, database, topic, messages, run))
+                if len(waiting) > LANES:
+                    yield self._note_in(*waiting.popleft().result())
+            for each in waiting:
+                yield self._note_in(*each.result())
+
+    def _note_in(self, records: int, refused: int) -> int:
+        self.outcome.records += records
+        self.outcome.refused += refused
+        return records
 
     def _recompute(
         self, database: Database, run: int, at: dict[Place, int], ends: dict[Place, int], note: bool
@@ -277,29 +289,26 @@ def _words(migration: Migration) -> set[str]:
     return set(re.findall(r"\w+", " ".join(migration.statements)))
 
 
-def _ends(consumer: Consumer) -> dict[Place, int]:
-    ends = {}
-    for topic in catalogue.PROJECTIONS:
-        for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            _, ends[topic, partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-    return ends
+def _runs(batches: Iterator[Messages]) -> Iterator[Iterator[Messages]]:
+    """Batches that are recomputed together. Each is to be used up before the next is asked for."""
+    for first in batches:
+        yield chain([first], _records(batches, RECOMPUTE_RECORDS - len(first[1])))
 
 
-def _batches(consumer: Consumer, at: dict[Place, int], ends: dict[Place, int]) -> Iterator[tuple[str, list[Any]]]:
-    """Messages by topic, up to the ends; `at` moves along, past what was yielded before."""
-    waiting = {place for place, end in ends.items() if at.get(place, 0) < end}
-    consumer.assign([TopicPartition(*place, at.get(place, 0)) for place in waiting])
-    while waiting:
-        by_topic: dict[str, list[Any]] = defaultdict(list)
-        reached: dict[Place, int] = {}
-        for message in consumer.consume(BATCH_RECORDS, timeout=0.5):
-            if message.error() is not None:
-                raise KafkaException(message.error())
-            place = message.topic(), message.partition()
-            if message.offset() < ends[place]:
-                by_topic[message.topic()].append(message)
-                reached[place] = message.offset() + 1
-            if message.offset() + 1 >= ends[place]:
-                waiting.discard(place)
-        yield from by_topic.items()
-        at.update(reached)
+def _records(batches: Iterator[Messages], most: int) -> Iterator[Messages]:
+    """Batches from the front, of about so many records."""
+    while most > 0 and (batch := next(batches, None)) is not None:
+        most -= len(batch[1])
+        yield batch
+
+
+def _batches(reader: LogReader, at: dict[Place, int], ends: dict[Place, int]) -> Iterator[Messages]:
+    """One partition after the other, up to its end; `at` moves along, past what was yielded before.
+
+    So what is recomputed together are the years of some people, not the days of all: a person is counted once or twice.
+    """
+    for place, end in ends.items():
+        for messages in reader.stretch(place, at.get(place, 0), end, BATCH_RECORDS):
+            yield place[0], messages
+            at[place] = messages[-1].offset() + 1
+        at[place] = end

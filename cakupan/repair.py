@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from events import codec
+from cakupan.loading import take_in
 from projections import activation, catalogue, integrity
 from projections.clickhouse import Database
 from projections.integrity import MISSING, Difference, Pair
@@ -61,14 +60,7 @@ def _take_in_again(
     total, done = sum(map(len, wanted.values())), 0
     for place, offsets in wanted.items():
         for messages in reader.records(place, offsets):
-            _insert(database, topic, messages, run)
+            take_in(database, topic, messages, run)
             done += len(messages)
             on_progress(done, total)
     return done
-
-
-def _insert(database: Database, topic: str, messages: Sequence[Any], run: int) -> None:
-    values = [each.value() for each in messages]
-    decoded = codec.decode_batch(topic, values, [each.timestamp()[1] for each in messages])
-    if decoded.frames:
-        catalogue.insert(database, topic, decoded.frames, run)

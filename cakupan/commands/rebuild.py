@@ -10,6 +10,7 @@ import typer
 from cakupan.rebuild import PROJECTIONS, Outcome, Rebuild, of_settings, workers
 from cakupan.report import EXIT_WRONG, emit_json, out, progress, say
 from cakupan.settings import Settings, read_settings
+from cakupan.standing_back import stand_back
 
 
 def rebuild(
@@ -26,6 +27,7 @@ def rebuild(
     Example: `cakupan rebuild coverage --dry-run`
     """
     settings = read_settings()
+    stand_back()
     work = of_settings(settings, projection)
     try:
         _run(work, settings, dry_run, fresh)
