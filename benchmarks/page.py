@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -15,16 +16,22 @@ from playwright.sync_api import Browser, sync_playwright
 from benchmarks import people, serving
 from benchmarks.api import filled, timed
 from benchmarks.bed import free_port
+from benchmarks.offices import activation
 from benchmarks.result import Figure, Goal, Result
 from cakupan.embedded.process import LOOPBACK, accepts, wait_until
+from cakupan.stack import Stack
+from events.publisher import Publisher
 
 TIMES = 20
 REACH_PAINT_MS = 1000
 REACH_SCRIPT = 300_000  # bytes
+REACH_MOVED_MS = 1000
 VILLAGES = "/v1/coverage/0/villages?sort=numerator&limit=100"
 PAGES = {"nation": "/?basis=population", "province": "/?region=61&basis=population", "regency": "/?region=61.01"}
 PAINTED = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 DRAWN = "document.querySelector('h1[tabindex]') && !document.querySelector('.tile:not([hidden])[aria-busy]')"
+SHOWS = "text => document.querySelector('.figure.coverage').textContent.includes(text)"
+VILLAGE = 61_01_01_2001  # in the regency
 WEIGHT = """() => performance.getEntriesByType('resource').filter((each) => new URL(each.name).pathname.endsWith('.js'))
   .reduce((sum, each) => sum + each.encodedBodySize, 0)"""
 
@@ -51,14 +58,18 @@ def run(count: int) -> Result:
             address = stack.settings.api_address
             seen = {name: _looks(launched, address + path, DRAWN) for name, path in PAGES.items()}
             _villages(result, address)
+            moved = _moves(launched, stack)
     for name, looks in seen.items():
         result.figures[f"{name}, first paint, p50"] = _ms([each.painted for each in looks])
         result.figures[f"{name}, first paint, slowest"] = Figure(max(each.painted for each in looks), "ms")
         result.figures[f"{name}, all drawn, p50"] = _ms([each.drawn for each in looks])
     slowest = max(each.painted for looks in seen.values() for each in looks)
     heaviest = max(each.script for looks in seen.values() for each in looks)
+    result.figures["an event to the number on the page, p50"] = _ms(moved)
+    result.figures["an event to the number on the page, slowest"] = Figure(max(moved), "ms")
     result.figures["scripts over the wire"] = Figure(heaviest / 1000, "kB")
     result.goals["first paint, slowest, ms"] = Goal(REACH_PAINT_MS, slowest < REACH_PAINT_MS)
+    result.goals["an event to the number on the page, slowest, ms"] = Goal(REACH_MOVED_MS, max(moved) < REACH_MOVED_MS)
     result.goals["scripts over the wire, kB"] = Goal(REACH_SCRIPT / 1000, heaviest < REACH_SCRIPT)
     return result
 
@@ -95,6 +106,25 @@ def _floor(launched: Browser) -> list[Seen]:
     with serving.running("floor", ["benchmarks.floor", str(port)]) as child:
         assert wait_until(lambda: accepts(LOOPBACK, port), child, 10), child.tail()
         return _looks(launched, f"http://{LOOPBACK}:{port}/", "document.body")
+
+
+def _moves(launched: Browser, stack: Stack) -> list[float]:
+    """Milliseconds from publishing an activation to the number on the open page of its regency, one after the other."""
+    context = launched.new_context(bypass_csp=True)
+    tab = context.new_page()
+    tab.goto(stack.settings.api_address + PAGES["regency"])
+    tab.wait_for_function(DRAWN)
+    answer = httpx.get(f"{stack.settings.api_address}/v1/coverage/61.01").raise_for_status().json()
+    times, rests = [], random.Random(1)
+    with Publisher(stack.settings.kafka_bootstrap) as publisher:
+        for active in range(answer["numerator"]["value"] + 1, answer["numerator"]["value"] + 1 + TIMES):
+            time.sleep(0.5 + rests.random())  # not in step with anything that happens every second
+            began = time.monotonic()
+            publisher.publish(activation(VILLAGE, time.time_ns() // 1_000_000))
+            tab.wait_for_function(SHOWS, arg=f"{active:,} aktif".replace(",", "."))
+            times.append((time.monotonic() - began) * 1000)
+    context.close()
+    return times
 
 
 def _villages(result: Result, address: str) -> None:

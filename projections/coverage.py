@@ -100,10 +100,10 @@ def active_in(database: Database, codes: Iterable[int], day: dt.date) -> dict[in
     return answers.active_people(database, sorted(wanted), day)
 
 
-def heard_of(database: Database, known: Container[int]) -> list[int]:
-    """Regions beside the `known` ones that some source speaks for: 0 is an answer there."""
+def heard_of(database: Database, known: Container[int], among: Iterable[int]) -> list[int]:
+    """Regions `among` these, beside the `known` ones, that some source speaks for: 0 is an answer there."""
     sources = facts.sources(database)
-    return [each for each in regions.by_number() if each not in known and sources.heard(each)]
+    return [each for each in among if each not in known and sources.heard(each)]
 
 
 def mark(database: Database) -> str:

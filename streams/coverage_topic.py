@@ -29,6 +29,7 @@ from projections.coverage import BASES, NO_TARGET, Feed, Share, Standing, Standi
 from projections.errors import DatabaseError
 from streams.log_reader import LogReader
 from streams.metrics import FANOUT
+from streams.resting import Rests
 from streams.routing import CONTENT_TYPE, SPECVERSION, Headers
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Answers:
         self._feed = Feed(database, time.time())
         self._standings = Standings(facts.References((), ()), dt.date.min)
         self._read = _Read()
+        self.rests = Rests()  # events are passed on in the same process, and wait for nothing
 
     def tick(self) -> int:
         """Publish what has changed; returns how many events were sent."""
@@ -84,7 +86,7 @@ class Answers:
         changed = self._changed(reference)
         for region in new_topics:  # a province's topic begins with all that stands
             changed.setdefault(region, self._last[COVERAGE][region].active)
-        sent = self._publish({each: self._standings.of(each, active) for each, active in changed.items()}, position)
+        sent = self._publish(changed, position)
         FANOUT.answers.inc(sent)
         return sent
 
@@ -107,15 +109,18 @@ class Answers:
         elif touched:
             out |= coverage.active_in(self._database, touched, today)
         if now >= again.heard_due:
-            out |= dict.fromkeys(coverage.heard_of(self._database, known.keys() | out.keys()), 0)
+            among = self.rests.between(regions.by_number())
+            out |= dict.fromkeys(coverage.heard_of(self._database, known.keys() | out.keys(), among), 0)
             again.heard_due = now + HEARD_SECONDS
         again.reference, again.mark, again.day = reference, mark, today
         return out
 
-    def _publish(self, standings: Mapping[int, Standing], position: answers.LogPlace) -> int:
+    def _publish(self, changed: Mapping[int, int], position: answers.LogPlace) -> int:
+        """`changed`: active people by region."""
         places = _by_partition(position)
         sent: list[tuple[str, int, Standing]] = []
-        for region, standing in standings.items():
+        for region, active in self.rests.between(changed.items()):
+            standing = self._standings.of(region, active)
             topics = [each for each in self._topics_of(region) if self._last[each].get(region) != standing]
             if not topics:
                 continue
@@ -168,9 +173,10 @@ def run(bootstrap: str, database: Database, ended: threading.Event) -> None:
         try:
             publisher.tick()  # it looks at every region, which is no measure of the next ones
             while not ended.wait(pause):
-                began = time.monotonic()
+                began = time.monotonic() - publisher.rests.seconds
                 publisher.tick()
-                pause = min(max(PAUSE_SECONDS, (time.monotonic() - began) / SHARE), LONGEST_PAUSE_SECONDS)
+                took = time.monotonic() - publisher.rests.seconds - began
+                pause = min(max(PAUSE_SECONDS, took / SHARE), LONGEST_PAUSE_SECONDS)
         except (PublishError, DatabaseError, KafkaException) as error:
             FANOUT.retries.labels("answers").inc()
             log.warning("%s; again in %.0f s", error, AWAY_SECONDS)

@@ -202,6 +202,22 @@ def test_a_failing_answer_says_what_is_wrong_and_is_asked_again(page: Page) -> N
     expect(page.locator(".ranking")).to_contain_text("Kabupaten Sambas")
 
 
+def test_a_slow_answer_holds_up_nothing_else(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/v1/coverage/61/children*", lambda route: held.append(route))
+    page.goto("/?region=61")
+    ranking = page.locator(".ranking")
+    shows(page, "coverage", "orang aktif")
+    is_live(page)
+    expect(ranking).to_have_attribute("aria-busy", "true")
+    expect(ranking).to_contain_text("Memuat")
+    while held:
+        held.pop().continue_()
+    page.unroute("**/v1/coverage/61/children*")
+    expect(ranking).to_contain_text("Kabupaten Sambas")
+    expect(ranking).not_to_have_attribute("aria-busy", "true")
+
+
 def test_an_unknown_region(page: Page) -> None:
     page.goto("/?region=99")
     expect(page.locator("h1")).to_have_text("Wilayah tidak dikenal")
