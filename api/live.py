@@ -35,18 +35,21 @@ RECONNECT_MS = 2000
 POLLING_THREADS = 4
 # Between two looks, for each who listens: sending to them takes half of it, and other requests wait meanwhile.
 PUSH_SECONDS = 0.0001
+# Rates show an event before coverage does, which follows when the position moves past it: that is told for so long.
+FOLLOW_SECONDS = 10.0
 
 Look = Callable[[Region], models.RatesAnswer]
 
 
 @dataclass(frozen=True)
 class Message:
-    """An event of a stream. Two with the same `numbers` say the same, whatever the time."""
+    """An event of a stream. Two with the same `numbers` say the same, whatever the time. `position`: see `Data`."""
 
     event: str
     numbers: object
     data: str
     problem: Problem | None = None
+    position: object = None
 
     @functools.cached_property
     def lines(self) -> bytes:
@@ -90,6 +93,7 @@ class Feed:
         self._options = options
         self._threads = threads
         self._last: Message | None = None
+        self._follow_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def join(self, listener: Listener) -> None:
@@ -108,11 +112,18 @@ class Feed:
     async def _run(self) -> None:
         while True:
             message = await self._ask()
-            if self._last is None or message.numbers != self._last.numbers:
+            if self._is_news(message):
                 self._last = message
                 for each in self.listeners:
                     each.push(message)
             await asyncio.sleep(max(self._options.poll_seconds, PUSH_SECONDS * len(self.listeners)))
+
+    def _is_news(self, message: Message) -> bool:
+        now, last = time.monotonic(), self._last
+        if last is None or message.numbers != last.numbers:
+            self._follow_until = now + FOLLOW_SECONDS
+            return True
+        return message.position != last.position and now < self._follow_until
 
     async def _ask(self) -> Message:
         try:
@@ -127,7 +138,8 @@ class Feed:
             log.exception("a look at live rates failed")
             return _trouble(problems.internal())
         numbers = [(each.total, each.channels) for each in answer.windows]
-        return Message("rates", (numbers, answer.absent), answer.model_dump_json(by_alias=True))
+        text = answer.model_dump_json(by_alias=True)
+        return Message("rates", (numbers, answer.absent), text, position=answer.data.position)
 
 
 def _trouble(problem: Problem) -> Message:

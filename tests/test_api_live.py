@@ -193,6 +193,32 @@ def test_numbers_are_pushed_when_events_and_when_the_clock_change_them(
         each.leave()
 
 
+def test_where_the_log_has_moved_on_after_a_change_is_pushed_and_after_a_while_no_more(
+    standing: Callable[..., Stand], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rates show an event before coverage does: who shows both learns when to ask for the other."""
+    stand_ = standing()
+    reader = Reader(stand_.url, "61.01")
+    until(lambda: bool(reader.messages))
+    load(database, [happened("Activated", 700_011, VILLAGES[0], MINUTE)])
+    until(lambda: len(reader.messages) == 2)
+
+    def positions() -> list[int]:
+        return [body["data"]["position"].get(ACTIVATION, {}).get("3", 0) for _, body in reader.messages]
+
+    stand(database, ACTIVATION, 70_001, 70_001, partition=3)
+    until(lambda: positions()[2:] == [70_001])
+    assert reader.activated()[1] == reader.activated()[2]
+    monkeypatch.setattr("api.live.FOLLOW_SECONDS", 0)
+    load(database, [happened("Activated", 700_012, VILLAGES[0], MINUTE)])
+    until(lambda: len(reader.messages) == 4)
+    stand(database, ACTIVATION, 70_002, 70_002, partition=3)
+    seen = reader.comments
+    until(lambda: reader.comments > seen + 3)
+    assert len(reader.messages) == 4
+    reader.leave()
+
+
 def test_quiet_streams_are_kept_open_by_comments(standing: Callable[..., Stand]) -> None:
     reader = Reader(standing().url, "61.01")
     until(lambda: reader.comments >= 3)

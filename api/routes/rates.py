@@ -35,7 +35,8 @@ async def once(region: RegionInScope, query: RatesQ, context: Ctx) -> Response:
 )
 async def live(region: RegionInScope, _: NothingQ, context: Ctx, who: CallerOf, request: Request) -> Response:
     """Server-sent events. `rates`: the answer of `/v1/rates/{code}` now, at once and whenever a number changes, by
-    events or by the clock. `problem`: why there is none at present, or that the key holds no more, which ends the
+    events or by the clock; for some seconds after that also when the position moves, with which the event is in the
+    answers of coverage too. `problem`: why there is none at present, or that the key holds no more, which ends the
     stream. Comments keep the connection open."""
     holds = holding(request, context, who)
     return LiveResponse(context.hub, region, context.options.heartbeat_seconds, holds)
