@@ -115,9 +115,10 @@ def _moves(launched: Browser, stack: Stack) -> list[float]:
     tab.goto(stack.settings.api_address + PAGES["regency"])
     tab.wait_for_function(DRAWN)
     answer = httpx.get(f"{stack.settings.api_address}/v1/coverage/61.01").raise_for_status().json()
+    before = answer["numerator"]["value"]
     times, rests = [], random.Random(1)
     with Publisher(stack.settings.kafka_bootstrap) as publisher:
-        for active in range(answer["numerator"]["value"] + 1, answer["numerator"]["value"] + 1 + TIMES):
+        for active in range(before + 1, before + 1 + TIMES):
             time.sleep(0.5 + rests.random())  # not in step with anything that happens every second
             began = time.monotonic()
             publisher.publish(activation(VILLAGE, time.time_ns() // 1_000_000))

@@ -305,10 +305,9 @@ def _records(batches: Iterator[Messages], most: int) -> Iterator[Messages]:
 def _batches(reader: LogReader, at: dict[Place, int], ends: dict[Place, int]) -> Iterator[Messages]:
     """One partition after the other, up to its end; `at` moves along, past what was yielded before.
 
-    So what is recomputed together are the years of some people, not the days of all: a person is counted once or twice.
+    So what is recomputed together are years of a part of the people, not days of all: each is counted less often.
     """
     for place, end in ends.items():
         for messages in reader.stretch(place, at.get(place, 0), end, BATCH_RECORDS):
             yield place[0], messages
             at[place] = messages[-1].offset() + 1
-        at[place] = end

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -28,7 +27,14 @@ class LogReader:
         self._bootstrap = bootstrap
         self._wait = wait
         self._consumer = plain_consumer(
-            bootstrap, name, **{"enable.partition.eof": True, "queued.max.messages.kbytes": 16_384}
+            bootstrap,
+            name,
+            **{
+                "enable.partition.eof": True,
+                "queued.max.messages.kbytes": 16_384,
+                # At a partition's end the broker would hold on to a fetch for half a second, and the next one waits.
+                "fetch.wait.max.ms": 10,
+            },
         )
 
     def __enter__(self) -> LogReader:
@@ -54,30 +60,10 @@ class LogReader:
 
     def read(self, ranges: Mapping[Place, tuple[int, int]]) -> dict[Place, list[Any]]:
         """The messages of each range (first offset, offset behind the last), in order."""
-        out: dict[Place, list[Any]] = defaultdict(list)
-        waiting = {place for place, (first, end) in ranges.items() if first < end}
-        self._consumer.assign([TopicPartition(*place, ranges[place][0]) for place in sorted(waiting)])
-        patience = time.monotonic() + PATIENCE
-        while waiting:
-            messages = self._consumer.consume(10_000, timeout=self._wait)
-            if messages:
-                patience = time.monotonic() + PATIENCE
-            elif time.monotonic() > patience:
-                raise away(self._bootstrap, f"no record for {PATIENCE:.0f} s")
-            for message in messages:
-                place = message.topic(), message.partition()
-                if (error := message.error()) is not None:
-                    if error.code() != KafkaError._PARTITION_EOF:
-                        raise away(self._bootstrap, error.str())
-                    waiting.discard(place)
-                    continue
-                end = ranges[place][1]
-                if message.offset() < end:
-                    out[place].append(message)
-                if message.offset() + 1 >= end:
-                    waiting.discard(place)
-        self._consumer.unassign()
-        return out
+        return {
+            place: [each for messages in self.stretch(place, first, end, MOST_AT_ONCE) for each in messages]
+            for place, (first, end) in ranges.items()
+        }
 
     def records(self, place: Place, offsets: Sequence[int]) -> Iterator[list[Any]]:
         """The messages at these offsets, in order, as far as they are there, in lists that are not too long."""
@@ -89,35 +75,35 @@ class LogReader:
     def stretch(self, place: Place, first: int, end: int, most: int) -> Iterator[list[Any]]:
         """The messages of one partition from offset `first` to before `end`, in order, in lists of `most` at most.
 
-        The quickest way through much of the log: what is looked at is a list of messages, not each of them.
+        It ends with the log, where that ends before. The quickest way through much of it: a list of messages is looked
+        at, not each of them.
         """
         if first >= end:
             return
         self._consumer.assign([TopicPartition(*place, first)])
         patience = time.monotonic() + PATIENCE
         while first < end:
-            messages = self._consumer.consume(min(most, end - first), timeout=self._wait)
-            if not messages and time.monotonic() > patience:
-                raise away(self._bootstrap, f"no record for {PATIENCE:.0f} s")
-            if messages:
-                patience = time.monotonic() + PATIENCE
-                first, messages = self._next(messages)
+            came = self._consumer.consume(min(most, end - first), timeout=self._wait)
+            if not came:
+                if time.monotonic() > patience:
+                    raise away(self._bootstrap, f"no record for {PATIENCE:.0f} s")
+                continue
+            patience = time.monotonic() + PATIENCE
+            messages = self._without_end(came)
+            first = came[-1].offset() + 1 if len(messages) == len(came) else end
             if messages and messages[-1].offset() >= end:
                 messages = [each for each in messages if each.offset() < end]
             if messages:
                 yield messages
         self._consumer.unassign()
 
-    def _next(self, messages: list[Any]) -> tuple[int, list[Any]]:
-        """The offset behind what came, and the messages among it: the partition's end comes as an error."""
-        after = messages[-1].offset()
-        errors = [error for each in messages if (error := each.error()) is not None]
-        if not errors:
-            return after + 1, messages
+    def _without_end(self, came: list[Any]) -> list[Any]:
+        """The messages among what came: that the partition ends is said as an error."""
+        errors = [error for each in came if (error := each.error()) is not None]
         for error in errors:
             if error.code() != KafkaError._PARTITION_EOF:
                 raise away(self._bootstrap, error.str())
-        return after, [each for each in messages if each.error() is None]
+        return [each for each in came if each.error() is None] if errors else came
 
     def whole(self, topic: str, slice_records: int) -> Iterator[list[Any]]:
         """All that a topic holds now, partition by partition, in lists of messages that are not too long."""

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from cakupan.embedded.kafka import KafkaNode
 from events.errors import PublishError
 from streams.log_reader import LogReader
+from tests.test_transport import new_topic
 
 WAIT = 0.2
 
 
-def new_topic(kafka: KafkaNode, partitions: int = 1) -> str:
-    name = f"read-{uuid.uuid4().hex}"
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
-    return name
-
-
 def filled(kafka: KafkaNode, records: int, partitions: int = 1) -> str:
-    topic = new_topic(kafka, partitions)
+    topic = new_topic(kafka.bootstrap, partitions)
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
     for number in range(records):
         producer.produce(topic, str(number), partition=number % partitions)
@@ -45,6 +37,19 @@ def test_a_stretch_is_read_once_and_in_order(kafka: KafkaNode, first: int, end: 
     assert [number for each in lists for number in numbers(each)] == list(range(first, end))
 
 
+def test_a_stretch_ends_with_the_log(kafka: KafkaNode) -> None:
+    topic = filled(kafka, 10)
+    with LogReader(kafka.bootstrap, "test", WAIT) as reader:
+        assert [number for each in reader.stretch((topic, 0), 4, 50, 100) for number in numbers(each)] == [
+            4,
+            5,
+            6,
+            7,
+            8,
+            9,
+        ]
+
+
 def test_one_stretch_after_the_other(kafka: KafkaNode) -> None:
     topic = filled(kafka, 900, partitions=3)
     with LogReader(kafka.bootstrap, "test", WAIT) as reader:
@@ -53,7 +58,7 @@ def test_one_stretch_after_the_other(kafka: KafkaNode) -> None:
 
 
 def test_a_stretch_ends_where_the_log_does_though_its_last_offsets_hold_no_record(kafka: KafkaNode) -> None:
-    topic = new_topic(kafka)
+    topic = new_topic(kafka.bootstrap)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topic})
     producer.init_transactions()
     for number in range(4):
