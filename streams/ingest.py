@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +88,7 @@ class Ingest:
         self._waiting: dict[str, list[Any]] = defaultdict(list)
         self._run = Run()
         self._recomputing = False
+        self._inserting: Counter[str] = Counter()
         self._finished: list[int] = []
         self._changed = asyncio.Condition()
         self._backlog = Backlog()
@@ -102,16 +103,17 @@ class Ingest:
     async def insert_forever(self, topic: str) -> None:
         """Decode and insert what waits, as much as there is at once. Raises StopWorker; all else is waited for.
 
-        What is inserted during a recompute waits for the next one. So unless the mass counts, one insert after it is
-        as early, and takes the database less than many during it.
+        What is inserted during a recompute waits for the next one, and a recompute waits for all inserts of its run. So
+        unless the mass counts, one insert a recompute is as early, and takes the database less than many.
         """
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting[topic] and (not self._recomputing or self.behind()))
+                await self._changed.wait_for(lambda: self._waiting[topic] and self._may_insert(topic))
                 events = _first(self._waiting[topic], INSERT_RECORDS)
                 self._backlog.took([event.value for event in events])
                 run = self._run
                 run.open_inserts += 1
+                self._inserting[topic] += 1
             batches = [event.value for event in events]
             decoded = await asyncio.to_thread(_decode, topic, batches)
             if decoded.refused:
@@ -122,6 +124,7 @@ class Ingest:
                 release(event)
             async with self._changed:
                 run.open_inserts -= 1
+                self._inserting[topic] -= 1
                 run.events += events
                 run.touched |= topic in catalogue.RECOMPUTED and decoded.count > 0
                 self._changed.notify_all()
@@ -145,6 +148,10 @@ class Ingest:
                 self._changed.notify_all()
             await self._forget(run)
             due = began + took + min(max(self.recompute_interval, took * (1 / RECOMPUTE_SHARE - 1)), LONGEST_PAUSE)
+
+    def _may_insert(self, topic: str) -> bool:
+        """Whether the mass counts; else whether no recompute is due or under way and none of the topic's inserts is."""
+        return self.behind() or not (self._recomputing or self._run.events or self._inserting[topic])
 
     def behind(self) -> bool:
         """Whether so much waits that only the mass counts."""

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from cakupan import recount, wiring
 from cakupan.embedded.clickhouse import ClickHouseNode
@@ -153,6 +155,30 @@ def test_bad_records_go_to_the_dead_letters_and_the_rest_goes_on(settings: Setti
 def _held() -> dict[str, Any]:
     event = EVENTS["OutreachHeld"]
     return jsonform.from_json(examples(event, event.newest)[0], now_ms()).values
+
+
+def steps(port: int) -> dict[str, float]:
+    """How often the worker has made each of its steps, as it says itself."""
+    page = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).raise_for_status().text
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+    return {each.labels["step"]: each.value for each in samples if each.name == "cakupan_step_seconds_count"}
+
+
+def test_what_comes_bit_by_bit_is_inserted_once_a_recompute(settings: Settings, tmp_path: Path) -> None:
+    own = settings.model_copy(update={"worker_metrics_port": free_port()})
+    send(own.kafka_bootstrap, activated(30_000))
+    with running(own, "worker", log=tmp_path / "worker.log") as worker, Publisher(own.kafka_bootstrap) as publisher:
+        until("the log of before taken in", caught_up(own), process=worker)
+        before = steps(own.worker_metrics_port)
+        for person in range(1, 300):
+            publisher.publish(activated(30_000 + person))
+            time.sleep(0.01)
+        publisher.flush()
+        until("all taken in", caught_up(own), process=worker)
+        made = {name: count - before.get(name, 0) for name, count in steps(own.worker_metrics_port).items()}
+        assert worker.stop() == 0
+    assert made["insert"] == made["recompute"] > 1
+    assert answers(own) == expected(own.kafka_bootstrap)
 
 
 def test_killed_again_and_again_it_loses_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:

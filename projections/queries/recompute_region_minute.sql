@@ -17,7 +17,9 @@ FROM
 (
     SELECT toStartOfMinute(occurred_at) AS minute, channel, type, domicile
     FROM activity FINAL
-    WHERE day IN (
+    -- Before FINAL, which may be: both are in the key, so of equal rows all are left or none. After it, the whole day
+    -- would be merged for one of its minutes.
+    PREWHERE day IN (
             SELECT toDate(minute, 'Asia/Jakarta') FROM touched_minute
             WHERE run = %(run)s AND minute >= now() - INTERVAL 10 DAY)
         AND toStartOfMinute(occurred_at) IN (
