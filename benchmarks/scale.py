@@ -9,6 +9,8 @@ from benchmarks.result import Figure, Goal, Result
 STORED = (1_000_000, 10_000_000, 100_000_000)
 PARTITIONS = (1, 2, 4, 8, 16)
 SLICE = 500_000  # events that each measure takes in
+ROUNDS = 2  # in turns, and the quicker one counts: what else a machine does only adds
+TWO_WORKERS = (4, 2)  # partitions, workers
 FLAT = 1.2  # the dearest to the cheapest
 
 # The broker waits for the second worker before it shares out the partitions, so that both begin together.
@@ -20,8 +22,10 @@ def run(events: int) -> Result:
     result = Result("scale", f"make bench NAME=scale EVENTS={events}")
     log = nation_log(events + min(SLICE, events // 2))
     _flat(result, "stored", {f"{mark:,}": each for mark, each in _by_stored(log, events).items()})
-    _flat(result, "partitions", {str(partitions): _alone(log, partitions) for partitions in PARTITIONS})
-    one, two = (_alone(log, 4, workers) for workers in (1, 2))
+    shapes = [*((partitions, 1) for partitions in PARTITIONS), TWO_WORKERS]
+    runs = _quickest(log, shapes)
+    _flat(result, "partitions", {str(partitions): runs[partitions, 1] for partitions in PARTITIONS})
+    one, two = runs[TWO_WORKERS[0], 1], runs[TWO_WORKERS]
     result.figures["1 worker"], result.figures["2 workers"] = (Figure(each.rate, "events/s") for each in (one, two))
     result.ratios["2 workers to 1"] = two.rate / one.rate
     result.goals["2 workers to 1, times"] = Goal(1, two.rate >= one.rate)
@@ -51,7 +55,13 @@ def _by_stored(log: Log, events: int) -> dict[int, Run]:
     return runs
 
 
-def _alone(log: Log, partitions: int, workers: int = 1) -> Run:
+def _quickest(log: Log, shapes: list[tuple[int, int]]) -> dict[tuple[int, int], Run]:
+    """The quickest run of each number of partitions and workers."""
+    runs = [(shape, _alone(log, *shape)) for _ in range(ROUNDS) for shape in shapes]
+    return {shape: min((run for each, run in runs if each == shape), key=lambda run: run.seconds) for shape in shapes}
+
+
+def _alone(log: Log, partitions: int, workers: int) -> Run:
     """A slice into an empty system."""
     with bed(log, partitions, TOGETHER if workers > 1 else None) as here:
         here.load(_slice(log))
