@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 
 from benchmarks import people, serving
-from benchmarks.bed import cpu_seconds, free_port
+from benchmarks.bed import at_rest, cpu_seconds, free_port
 from benchmarks.load import Answers, Request, load
 from benchmarks.result import Figure, Goal, Result
 from cakupan.embedded.process import LOOPBACK, accepts, wait_until
@@ -29,8 +29,6 @@ QUIET_RATE = 20.0
 REACH_RATE = 1000
 REACH_MS = 10.0
 REACH_TIMES = 100
-FILL_SECONDS = 300.0
-RESTING_CPU = 0.1  # seconds in two seconds
 COMPARED = 2  # regions of each level
 MIX = {"coverage": 0.7, "children": 0.1, "series": 0.1, "rates": 0.1}
 T = TypeVar("T")
@@ -51,7 +49,7 @@ def run(count: int) -> Result:
         people.add_last_day(database, ended, ASKED_HOURS + 24)
         settings = Settings(clickhouse_port=node.port, api_port=free_port(), public_level="village", public_smallest=1)
         with serving.api(settings) as child:
-            result.figures["counts read into memory in"] = Figure(filled(child.pid), "s")
+            result.figures["counts read into memory in"] = Figure(at_rest(child.pid), "s")  # all counts are there then
             result.figures["memory of the API"] = Figure(psutil.Process(child.pid).memory_info().rss / 2**20, "MiB")
             measured = Measured(settings.api_port, child.pid, node.pid, result)
             _compare(result, settings, database)
@@ -66,7 +64,7 @@ def without_key(result: Result, settings: Settings) -> None:
     """The same coverage questions, answered as everybody is: small counts are looked for around each region."""
     public = settings.model_copy(update={"public_smallest": 5, "api_port": free_port()})
     with serving.api(public) as child:
-        filled(child.pid)
+        at_rest(child.pid)
         measured = Measured(public.api_port, child.pid, None, result)
         rng = np.random.default_rng(3)
         load(public.api_port, coverage_requests(200, rng), 50)
@@ -74,15 +72,6 @@ def without_key(result: Result, settings: Settings) -> None:
             f"public view at {REACH_RATE}/s",
             load(public.api_port, coverage_requests(REACH_RATE * SECONDS, rng), REACH_RATE),
         )
-
-
-def filled(pid: int | None) -> float:
-    """Wait until the API is at rest: all counts are in its memory. Returns the seconds."""
-    began, before = time.perf_counter(), float("-inf")
-    while (now := cpu_seconds(pid)) - before > RESTING_CPU and time.perf_counter() - began < FILL_SECONDS:
-        before = now
-        time.sleep(2)
-    return time.perf_counter() - began
 
 
 @dataclass

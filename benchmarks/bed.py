@@ -39,6 +39,8 @@ from projections.migrate import migrate
 START_SECONDS = 60
 STANDSTILL_SECONDS = 120
 LOOK_SECONDS = 0.1
+REST_SECONDS = 300.0
+RESTING_CPU = 0.1  # seconds in two seconds
 STARTED = " streams.transport: reading "  # the worker's log, at the moment when it may fetch its first batch
 MIB = 1 << 20
 
@@ -188,6 +190,15 @@ def cpu_seconds(pid: int | None) -> float:
     """What a process has used of the cores so far."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
+
+
+def at_rest(pid: int | None) -> float:
+    """Wait until a process has nothing more to do, or long enough; returns the seconds."""
+    began, before = time.perf_counter(), float("-inf")
+    while (now := cpu_seconds(pid)) - before > RESTING_CPU and time.perf_counter() - began < REST_SECONDS:
+        before = now
+        time.sleep(2)
+    return time.perf_counter() - began
 
 
 class _Worker:

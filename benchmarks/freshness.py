@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import people, serving
-from benchmarks.api import filled
+from benchmarks.bed import at_rest
 from benchmarks.offices import activation, sending
 from benchmarks.result import Figure, Goal, Result
 from cakupan.embedded.process import LOOPBACK
@@ -52,7 +52,7 @@ def _measure(result: Result, name: str, folder: Path | None) -> None:
     with serving.stack(folder) as stack:
         assert stack.api is not None
         probe(stack, watched, 1.0, WARM_SECONDS)  # a system that has just started is another benchmark's
-        filled(stack.api.pid)
+        at_rest(stack.api.pid)
         _note(result, f"{name}, {IDLE}", probe(stack, watched, 1.0))
         for load, served in ((FEW, others[:: len(others) // OFFICES][:OFFICES]), (ALL, others)):
             with under_load(stack, served):

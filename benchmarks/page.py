@@ -14,8 +14,8 @@ import httpx
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks import people, serving
-from benchmarks.api import filled, timed
-from benchmarks.bed import free_port
+from benchmarks.api import timed
+from benchmarks.bed import at_rest, free_port
 from benchmarks.offices import activation
 from benchmarks.result import Figure, Goal, Result
 from cakupan.embedded.process import LOOPBACK, accepts, wait_until
@@ -54,7 +54,7 @@ def run(count: int) -> Result:
         result.figures["floor: one line of text from a server that does nothing, first paint, p50"] = _ms(floor)
         with serving.stack(folder) as stack:
             assert stack.api is not None
-            filled(stack.api.pid)
+            at_rest(stack.api.pid)
             address = stack.settings.api_address
             seen = {name: _looks(launched, address + path, DRAWN) for name, path in PAGES.items()}
             _villages(result, address)

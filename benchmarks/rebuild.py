@@ -8,7 +8,8 @@ import time
 import numpy as np
 
 from benchmarks import serving
-from benchmarks.api import coverage_requests, filled
+from benchmarks.api import coverage_requests
+from benchmarks.bed import at_rest
 from benchmarks.load import Answers, load
 from benchmarks.log import nation_log
 from benchmarks.result import Figure, Goal, Result
@@ -33,7 +34,7 @@ def run(count: int) -> Result:
         log.produce(stack.settings.kafka_bootstrap, ACTIVATION, 0, log.events)
         assert wait_until_taken_in(wiring.database(stack.settings), lambda *_: None), stack.worker
         assert stack.api is not None
-        filled(stack.api.pid)
+        at_rest(stack.api.pid)
         port, requests = stack.settings.api_port, coverage_requests(RATE * TURN_SECONDS)
         load(port, requests, RATE)
         _note(result, "before", [load(port, requests, RATE)])

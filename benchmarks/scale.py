@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.bed import Run, bed, check, take_in
+from benchmarks.bed import Run, at_rest, bed, check, take_in
 from benchmarks.log import Log, nation_log
 from benchmarks.result import Figure, Goal, Result
 
@@ -49,6 +49,7 @@ def _by_stored(log: Log, events: int) -> dict[int, Run]:
         for stored in sorted({*(mark for mark in STORED if mark < events), events // 10, events}):
             here.load(stored)
             take_in(here, settings)
+            at_rest(here.clickhouse.pid)  # what it still merges is not the next events' cost
             here.load(stored + _slice(log))
             runs[stored] = take_in(here, settings)
             check(settings, log.truth(stored + _slice(log)))
