@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,12 +42,12 @@ FORGET_RUNS = 10  # finished ones, at most, whose notes are dropped together whi
 
 @dataclass
 class Run:
-    """Batches that will be recomputed together. `open_inserts` counts those still on their way in."""
+    """Batches that will be recomputed together. `open_inserts`: the topic of each insert still on its way in."""
 
     id: int = field(default_factory=catalogue.new_run)
     events: list[Any] = field(default_factory=list)
     touched: bool = False
-    open_inserts: int = 0
+    open_inserts: list[str] = field(default_factory=list)
 
 
 class Backlog:
@@ -88,7 +88,6 @@ class Ingest:
         self._waiting: dict[str, list[Any]] = defaultdict(list)
         self._run = Run()
         self._recomputing = False
-        self._inserting: Counter[str] = Counter()
         self._finished: list[int] = []
         self._changed = asyncio.Condition()
         self._backlog = Backlog()
@@ -112,8 +111,7 @@ class Ingest:
                 events = _first(self._waiting[topic], INSERT_RECORDS)
                 self._backlog.took([event.value for event in events])
                 run = self._run
-                run.open_inserts += 1
-                self._inserting[topic] += 1
+                run.open_inserts.append(topic)
             batches = [event.value for event in events]
             decoded = await asyncio.to_thread(_decode, topic, batches)
             if decoded.refused:
@@ -123,8 +121,7 @@ class Ingest:
             for event in events:
                 release(event)
             async with self._changed:
-                run.open_inserts -= 1
-                self._inserting[topic] -= 1
+                run.open_inserts.remove(topic)
                 run.events += events
                 run.touched |= topic in catalogue.RECOMPUTED and decoded.count > 0
                 self._changed.notify_all()
@@ -139,7 +136,7 @@ class Ingest:
                     await _wait(self._changed, min(due - time.monotonic(), 1.0))
                 run, self._run = self._run, Run()
                 self._recomputing = True
-                await self._changed.wait_for(lambda run=run: run.open_inserts == 0)  # type: ignore[misc]
+                await self._changed.wait_for(lambda run=run: not run.open_inserts)  # type: ignore[misc]
             began = time.monotonic()
             await self._finish(run)
             took = time.monotonic() - began
@@ -150,8 +147,9 @@ class Ingest:
             due = began + took + min(max(self.recompute_interval, took * (1 / RECOMPUTE_SHARE - 1)), LONGEST_PAUSE)
 
     def _may_insert(self, topic: str) -> bool:
-        """Whether the mass counts; else whether no recompute is due or under way and none of the topic's inserts is."""
-        return self.behind() or not (self._recomputing or self._run.events or self._inserting[topic])
+        """Whether no recompute is due or under way and none of the topic's inserts, or only the mass counts."""
+        waits = self._recomputing or self._run.events or topic in self._run.open_inserts
+        return not waits or self.behind()
 
     def behind(self) -> bool:
         """Whether so much waits that only the mass counts."""
