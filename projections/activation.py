@@ -76,7 +76,7 @@ class Door:
 EVENTS_IN = Door("activation_in", COLUMNS)
 
 # What a run touched, until it has recomputed.
-TOUCHED = ("touched_person", "touched_office", "touched_minute", "touched_day")
+TOUCHED = ("touched_person", "touched_place", "touched_day")
 
 # Statements of a recompute, in this order: each reads what the one before has written.
 OF_PEOPLE = (
@@ -84,7 +84,6 @@ OF_PEOPLE = (
     "recompute_coverage_village",
     "recompute_coverage_district",
     "recompute_coverage_above",
-    "recompute_coverage_changed",
 )
 OF_EVENTS = ("recompute_region_minute", "recompute_service_day")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from events import regions
-from projections import answers, facts, sql
+from projections import answers, blocks, facts, sql
 from projections.base import EPOCH
 from projections.clickhouse import Database
 from projections.facts import References
@@ -17,8 +17,7 @@ BASES = ("recorded", "wajib_ktp", "holders", "population")
 NO_TARGET = "unknown"
 MOST_FOUND = 5_000  # regions that are looked up by key
 
-# A recompute's rows carry the time when they were written, and show a little later.
-SHOW_SECONDS = 60
+TABLE = "coverage_day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +64,23 @@ class Standings:
 
 
 class Feed:
-    """Regions touched by recomputes, each recompute once."""
+    """Regions whose counts were written, each time once. Another table in the place of this one: see `mark`."""
 
-    def __init__(self, database: Database, since: float) -> None:
-        """`since`: seconds since 1970; what ended before is not asked for."""
+    def __init__(self, database: Database) -> None:
+        """What was written before is not asked for."""
         self._database = database
-        self._since = since
-        self._seen: dict[int, float] = {}
+        self._seen = self._newest()
 
     def read(self) -> set[int]:
-        """Regions that recomputes have touched which were not read before."""
-        since = max(self._since - SHOW_SECONDS, answers.EARLIEST_EPOCH)
-        rows = self._database.rows(sql.query("coverage_changed_runs"), {"since": since})
-        new = {row["run"]: row["ended"] for row in rows if row["run"] not in self._seen}
-        if not new:
+        """Regions with rows that were not read before."""
+        seen, self._seen = self._seen, self._newest()  # first, so that what comes meanwhile is read twice, not never
+        if seen == self._seen:
             return set()
-        touched = self._database.rows(sql.query("coverage_changed_regions"), {"since": since, "runs": tuple(new)})
-        self._since = max(self._since, *new.values())
-        self._seen = {run: at for run, at in {**self._seen, **new}.items() if at >= self._since - SHOW_SECONDS}
-        return {row["region"] for row in touched}
+        rows = self._database.rows(sql.query("coverage_changed_regions"), {"seen": seen})
+        return {row["region"] for row in rows}
+
+    def _newest(self) -> int:
+        return blocks.read(self._database, TABLE)[TABLE].newest
 
 
 def active_now(database: Database, day: dt.date) -> dict[int, int]:

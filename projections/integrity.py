@@ -53,9 +53,9 @@ COMPUTED: dict[str, dict[str, str]] = {
         "person_day": "version > 0 AND subject_id IN (SELECT subject_id FROM touched_person WHERE run = %(run)s)",
         "coverage_day": "(region, day) IN (SELECT intDiv(village, cut), day FROM touched_day"
         " ARRAY JOIN [1, 10000, 1000000, 100000000, 10000000000] AS cut WHERE run = %(run)s)",
-        "region_minute": "(minute, region) IN (SELECT minute, intDiv(domicile, cut) FROM touched_minute"
+        "region_minute": "(minute, region) IN (SELECT minute, intDiv(domicile, cut) FROM touched_place"
         " ARRAY JOIN [1, 10000, 1000000, 100000000, 10000000000] AS cut WHERE run = %(run)s)",
-        "service_day": "(region, day) IN (SELECT service_region, day FROM touched_office WHERE run = %(run)s)",
+        "service_day": "(region, day) IN (SELECT service_region, day FROM touched_place WHERE run = %(run)s)",
     },
 }
 
@@ -257,7 +257,7 @@ def remove(database: Database, topic: str, run: int, event_ids: Sequence[bytes])
     """
     params = {"run": run, "hex": tuple(each.hex() for each in event_ids)}
     if topic in COMPUTED:
-        for name in ("repair_touch_people", "repair_touch_offices", "repair_touch_minutes", "repair_touch_days"):
+        for name in ("repair_touch_people", "repair_touch_places", "repair_touch_days"):
             database.run(sql.query(name), params)
         for table, where in COMPUTED[topic].items():
             database.run(_delete(table, where), params)

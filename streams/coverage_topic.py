@@ -73,7 +73,7 @@ class Answers:
         self._reader = LogReader(bootstrap, "cakupan-answers", SHORT_WAIT)
         self._publisher = Publisher(bootstrap, timeout=TIMEOUT, **AGAIN)
         self._last: dict[str, dict[int, Standing]] = {}
-        self._feed = Feed(database, time.time())
+        self._feed = Feed(database)
         self._standings = Standings(facts.References((), ()), dt.date.min)
         self._read = _Read()
         self.rests = Rests()  # events are passed on in the same process, and wait for nothing

@@ -20,10 +20,10 @@ FROM
     -- Before FINAL, which may be: both are in the key, so of equal rows all are left or none. After it, the whole day
     -- would be merged for one of its minutes.
     PREWHERE day IN (
-            SELECT toDate(minute, 'Asia/Jakarta') FROM touched_minute
+            SELECT toDate(minute, 'Asia/Jakarta') FROM touched_place
             WHERE run = %(run)s AND minute >= now() - INTERVAL 10 DAY)
         AND toStartOfMinute(occurred_at) IN (
-            SELECT minute FROM touched_minute
+            SELECT minute FROM touched_place
             WHERE run = %(run)s AND minute >= now() - INTERVAL 10 DAY)
 )
 -- Not the nation twice for someone who lives in no village that is known.
@@ -31,7 +31,7 @@ ARRAY JOIN
     arrayDistinct([domicile, intDiv(domicile, 10000), intDiv(domicile, 1000000), intDiv(domicile, 100000000), 0]) AS region
 WHERE (minute, region) IN (
     SELECT minute, intDiv(domicile, cut)
-    FROM touched_minute
+    FROM touched_place
     ARRAY JOIN [1, 10000, 1000000, 100000000, 10000000000] AS cut
     WHERE run = %(run)s AND minute >= now() - INTERVAL 10 DAY)
 GROUP BY region, minute, channel

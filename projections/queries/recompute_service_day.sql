@@ -12,5 +12,5 @@ SELECT
     count()
 FROM activity FINAL
 WHERE (day, service_region) IN (
-    SELECT day, service_region FROM touched_office WHERE run = %(run)s)
+    SELECT day, service_region FROM touched_place WHERE run = %(run)s)
 GROUP BY service_region, day
