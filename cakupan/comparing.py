@@ -34,16 +34,30 @@ KEPT = {"region_minute": "minute >= toDateTime(toDate(now(), 'Asia/Jakarta') - 8
 
 # Names in them are ours, or the engine's own list of columns.
 PART_DIGESTS = """
-SELECT toString(cityHash64({key}) %% 1024) AS key, count() AS rows, groupBitXor(cityHash64({columns})) AS digest
-FROM {table} FINAL WHERE {kept} GROUP BY key
+SELECT cityHash64({key}) %% 1024 AS part, count() AS rows, groupBitXor(cityHash64({columns})) AS digest
+FROM {table} FINAL WHERE {kept} GROUP BY part
 """
-KEY_DIGESTS = """
-SELECT concatWithSeparator(' ', {key}) AS key, count() AS rows, groupBitXor(cityHash64({columns})) AS digest
-FROM {table} FINAL WHERE {kept} AND cityHash64({key}) %% 1024 = %(part)s GROUP BY key
+# What is in both as it is cancels out. However much differs, it is one look, and memory is bounded.
+DIFFERING = """
+SELECT count() AS differing, min(key) AS first
+FROM
+(
+    SELECT concatWithSeparator(' ', {key}) AS key
+    FROM
+    (
+        SELECT {columns}, 1 AS side FROM {present}.{table} FINAL WHERE {kept}
+        UNION ALL
+        SELECT {columns}, -1 AS side FROM {new}.{table} FINAL WHERE {kept}
+    )
+    WHERE cityHash64({key}) %% 1024 IN %(parts)s
+    GROUP BY key
+    HAVING groupBitXor(cityHash64({columns})) != 0 OR sum(side) != 0
+)
+SETTINGS max_bytes_before_external_group_by = 1000000000
 """
 
 Columns = dict[str, str]  # name to type, in their order
-Digests = dict[str, tuple[int, int]]
+Digests = dict[int, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -79,18 +93,22 @@ def shapes(present: Mapping[str, Columns], new: Mapping[str, Columns]) -> list[s
 def compare(databases: tuple[Database, Database], table: str, present: Columns, new: Columns) -> TableDifference | None:
     """Rows, of the columns that both have, with the same type in both. Raises DatabaseError.
 
-    By digests of many rows first, then key by key only where those differ: memory stays bounded.
+    By digests of many rows first, then key by key where those differ. Both are databases of one server.
     """
     columns = [name for name in new if present.get(name) == new[name]]
-    key = _key(table, columns, {*present, *new})
-    parts = [_digests(each, PART_DIGESTS, table, key, columns) for each in databases]
-    keys: list[str] = []
-    for part in _differing(*parts):
-        keys += _differing(*(_digests(each, KEY_DIGESTS, table, key, columns, int(part)) for each in databases))
-    if not keys:
+    words = {
+        "table": table,
+        "key": _key(table, columns, {*present, *new}),
+        "columns": ", ".join(columns),
+        "kept": KEPT.get(table, "true"),
+    }
+    before, after = (_digests(each, words) for each in databases)
+    parts = [part for part in before.keys() | after.keys() if before.get(part) != after.get(part)]
+    if not parts:
         return None
-    before, after = (sum(rows for rows, _ in each.values()) for each in parts)
-    return TableDifference(table, before, after, len(keys), min(keys))
+    names = dict(zip(("present", "new"), map(_name, databases), strict=True))
+    (found,) = databases[0].rows(DIFFERING.format(**words, **names), {"parts": tuple(parts)})
+    return TableDifference(table, _rows(before), _rows(after), found["differing"], found["first"])
 
 
 def _shapes(table: str, present: Columns | None, new: Columns | None) -> list[str]:
@@ -108,12 +126,14 @@ def _key(table: str, columns: Sequence[str], names: set[str]) -> str:
     return PLACES[table] if used <= set(columns) else ", ".join(columns)
 
 
-def _digests(
-    database: Database, statement: str, table: str, key: str, columns: Sequence[str], part: int = 0
-) -> Digests:
-    text = statement.format(table=table, key=key, columns=", ".join(columns), kept=KEPT.get(table, "true"))
-    return {row["key"]: (row["rows"], row["digest"]) for row in database.rows(text, {"part": part})}
+def _digests(database: Database, words: Mapping[str, str]) -> Digests:
+    return {row["part"]: (row["rows"], row["digest"]) for row in database.rows(PART_DIGESTS.format(**words))}
 
 
-def _differing(present: Digests, new: Digests) -> list[str]:
-    return sorted(key for key in present.keys() | new.keys() if present.get(key) != new.get(key))
+def _rows(digests: Digests) -> int:
+    return sum(rows for rows, _ in digests.values())
+
+
+def _name(database: Database) -> str:
+    (row,) = database.rows("SELECT currentDatabase() AS name")
+    return str(row["name"])
