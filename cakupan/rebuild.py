@@ -12,30 +12,28 @@ waits before the switch until its workers have stopped. How tables change places
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from cakupan import comparing, wiring
+from cakupan import comparing, loaders, wiring
 from cakupan.comparing import TableDifference
 from cakupan.loading import take_in
 from cakupan.settings import Settings
 from cakupan.switch import TRANSIENT, Switch, order
 from events.errors import ContractError
 from events.kafka import away
-from projections import activation, catalogue, position, sql
+from projections import activation, catalogue, position, sql, whole
 from projections.clickhouse import Database
 from projections.migrate import MigrationChanged, RebuildNeeded, migrate, pending
 from projections.sql import Migration
-from streams.log_reader import LogReader
+from streams.log_reader import LogReader, Place
 
 # The tables of each projection, in the order in which one is computed from the other.
 PROJECTIONS: dict[str, tuple[str, ...]] = {
@@ -51,14 +49,14 @@ PROJECTIONS: dict[str, tuple[str, ...]] = {
 }
 
 BATCH_RECORDS = 50_000
-LANES = 2  # one batch is decoded while another is inserted and the next is read
 RECOMPUTE_RECORDS = 1_000_000  # a recompute for so many records, and the place noted: what a stop loses at most
 FETCH_SECONDS = 0.5
 ROUNDS = 5  # a live system moves on while it is compared
 
-Place = tuple[str, int]  # topic, partition
+# In the new database while it holds events that nothing has counted. Not a record: it goes when they are.
+UNCOUNTED = "uncounted"
+
 OnProgress = Callable[[int, int], None]
-Messages = tuple[str, list[Any]]  # topic, a batch of its messages
 
 
 class CannotRebuild(ContractError):
@@ -133,11 +131,39 @@ class Rebuild:
         self.present.run(f"INSERT INTO {self.new_name}.erasure_key SELECT * FROM erasure_key")  # noqa: S608
         self._require_from_the_log()
         self._read_positions()
+        self._require_its_beginning()
+        if not self._at:
+            self.new.run(f"CREATE TABLE IF NOT EXISTS {UNCOUNTED} (nothing UInt8) ENGINE = MergeTree ORDER BY tuple()")
         self.outcome.resumed_from = sum(self._at.values())
 
+    def load(self, on_progress: OnProgress) -> None:
+        """Take the log in up to its present end, from where the new tables stand, and leave it to be counted."""
+        if not self._uncounted():
+            return
+        ends = self._ends()
+        stretches = {place: (self._at.get(place, 0), end) for place, end in ends.items()}
+        left = {place: bounds for place, bounds in stretches.items() if bounds[0] < bounds[1]}
+        total, done = sum(ends.values()), sum(min(first, end) for first, end in stretches.values())
+        with contextlib.closing(loaders.load(self.bootstrap, self.new, left)) as batches:
+            for each in batches:
+                done += self._note_in(each.records, each.refused)
+                on_progress(done, total)
+                self._at[each.place] = each.position
+                self._note(ends, [each.place])
+
+    def count(self, on_progress: OnProgress) -> None:
+        """Count what was loaded, once and whole."""
+        if not self._uncounted():
+            return
+        for done, total in whole.count(self.new):
+            on_progress(done, total)
+        self.new.run(f"DROP TABLE {UNCOUNTED}")
+
     def catch_up(self, on_progress: OnProgress) -> None:
-        """Take the log in up to its present end, from where the new tables stand."""
-        self._read(self.new, self._at, on_progress, note=True)
+        """Take the log in up to its present end, from where the new tables stand, and count it."""
+        self.load(on_progress)
+        self.count(lambda *_: None)
+        self._follow(self.new, self._at, on_progress, note=True)
 
     def compare(self) -> list[TableDifference]:
         """What differs at rest: while events come in, what is new is taken in first and looked at again."""
@@ -169,7 +195,7 @@ class Rebuild:
     def _finish(self) -> None:
         self.outcome.switched = tuple(self._switch.finish())
         self.outcome.switch_seconds = self._switch.seconds
-        self._read(self.present, dict(self._at), lambda *_: None, note=False)
+        self._follow(self.present, dict(self._at), lambda *_: None, note=False)
 
     def _pending(self) -> list[Migration]:
         waiting = pending(self.present)
@@ -194,43 +220,62 @@ class Rebuild:
         rows = self.new.rows(sql.query("positions"))
         self._at = {(row["topic"], row["partition"]): row["position"] for row in rows}
 
-    def _read(self, database: Database, at: dict[Place, int], on_progress: OnProgress, note: bool) -> None:
-        with LogReader(self.bootstrap, "cakupan-rebuild", FETCH_SECONDS) as reader:
-            heads = {topic: reader.heads(topic) for topic in catalogue.PROJECTIONS}
-            ends = {(topic, each): end for topic, partitions in heads.items() for each, end in partitions.items()}
-            total, done = sum(ends.values()), sum(min(at.get(place, 0), end) for place, end in ends.items())
-            for batches in _runs(_batches(reader, at, ends)):
-                run = catalogue.new_run()
-                for records in self._insert(database, batches, run):
-                    done += records
-                    on_progress(done, total)
-                self._recompute(database, run, at, ends, note)
+    def _require_its_beginning(self) -> None:
+        with self._reader() as reader:
+            for topic in catalogue.PROJECTIONS:
+                for partition in reader.heads(topic):
+                    first, _ = reader.bounds((topic, partition))
+                    if first > self._at.get((topic, partition), 0):
+                        raise CannotRebuild(
+                            f"the log of {topic}, partition {partition}, begins at offset {first}: what came before is"
+                            " gone from Kafka, and would be gone from the new tables"
+                        )
 
-    def _insert(self, database: Database, batches: Iterable[Messages], run: int) -> Iterator[int]:
-        """How many records each batch had, once they are in."""
-        with ThreadPoolExecutor(LANES) as lanes:
-            waiting: deque[Future[tuple[int, int]]] = deque()
-            for topic, messages in batches:
-                waiting.append(lanes.submit(take_in, database, topic, messages, run))
-                if len(waiting) > LANES:
-                    yield self._note_in(*waiting.popleft().result())
-            for each in waiting:
-                yield self._note_in(*each.result())
+    def _uncounted(self) -> bool:
+        found = self.new.rows(
+            "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = %(name)s", {"name": UNCOUNTED}
+        )
+        return bool(found)
+
+    def _reader(self) -> LogReader:
+        return LogReader(self.bootstrap, "cakupan-rebuild", FETCH_SECONDS)
+
+    def _ends(self) -> dict[Place, int]:
+        with self._reader() as reader:
+            return {(topic, each): end for topic in catalogue.PROJECTIONS for each, end in reader.heads(topic).items()}
+
+    def _follow(self, database: Database, at: dict[Place, int], on_progress: OnProgress, note: bool) -> None:
+        """Take in what `at` is behind, and recompute what it touches."""
+        ends = self._ends()
+        total, done = sum(ends.values()), sum(min(at.get(place, 0), end) for place, end in ends.items())
+        run, waiting = catalogue.new_run(), 0
+        with self._reader() as reader:
+            for place, messages in _batches(reader, at, ends):
+                records = self._note_in(*take_in(database, place[0], messages, run))
+                done, waiting = done + records, waiting + records
+                on_progress(done, total)
+                at[place] = messages[-1].offset() + 1
+                if waiting >= RECOMPUTE_RECORDS:
+                    self._recompute(database, run, ends if note else {})
+                    run, waiting = catalogue.new_run(), 0
+        if waiting:
+            self._recompute(database, run, ends if note else {})
 
     def _note_in(self, records: int, refused: int) -> int:
         self.outcome.records += records
         self.outcome.refused += refused
         return records
 
-    def _recompute(
-        self, database: Database, run: int, at: dict[Place, int], ends: dict[Place, int], note: bool
-    ) -> None:
+    def _recompute(self, database: Database, run: int, ends: Mapping[Place, int]) -> None:
         activation.recompute(database, run)
-        if note:
-            now = dt.datetime.now(dt.UTC)
-            rows = [position.Row(*place, offset, ends.get(place, offset), now, now) for place, offset in at.items()]
-            if rows:
-                position.write(database, rows)
+        self._note(ends, self._at)
+
+    def _note(self, ends: Mapping[Place, int], places: Iterable[Place]) -> None:
+        """Where these partitions of the new tables stand."""
+        now = dt.datetime.now(dt.UTC)
+        rows = [position.Row(*place, self._at[place], ends[place], now, now) for place in places if place in ends]
+        if rows:
+            position.write(self.new, rows)
 
 
 def of_settings(settings: Settings, projection: str | None = None) -> Rebuild:
@@ -289,25 +334,10 @@ def _words(migration: Migration) -> set[str]:
     return set(re.findall(r"\w+", " ".join(migration.statements)))
 
 
-def _runs(batches: Iterator[Messages]) -> Iterator[Iterator[Messages]]:
-    """Batches that are recomputed together. Each is to be used up before the next is asked for."""
-    for first in batches:
-        yield chain([first], _records(batches, RECOMPUTE_RECORDS - len(first[1])))
-
-
-def _records(batches: Iterator[Messages], most: int) -> Iterator[Messages]:
-    """Batches from the front, of about so many records."""
-    while most > 0 and (batch := next(batches, None)) is not None:
-        most -= len(batch[1])
-        yield batch
-
-
-def _batches(reader: LogReader, at: dict[Place, int], ends: dict[Place, int]) -> Iterator[Messages]:
-    """One partition after the other, up to its end; `at` moves along, past what was yielded before.
-
-    So what is recomputed together are years of a part of the people, not days of all: each is counted less often.
-    """
+def _batches(
+    reader: LogReader, at: Mapping[Place, int], ends: Mapping[Place, int]
+) -> Iterator[tuple[Place, list[Any]]]:
+    """Messages of one partition after the other, up to its end."""
     for place, end in ends.items():
         for messages in reader.stretch(place, at.get(place, 0), end, BATCH_RECORDS):
-            yield place[0], messages
-            at[place] = messages[-1].offset() + 1
+            yield place, messages

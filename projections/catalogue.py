@@ -25,6 +25,7 @@ RECOMPUTED = frozenset({events.ACTIVATION})
 ERASED = "SubjectErased"
 
 RUN_RANDOM_BITS = 22
+UNCOUNTED = 0  # a run that notes nothing of what it touches: `whole.count` follows
 
 
 def new_run(age_seconds: float = 0) -> int:

@@ -72,11 +72,18 @@ class Database:
         }
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: connections stay here."""
+        return {name: value for name, value in self.__dict__.items() if name != "_idle"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._idle = queue.SimpleQueue()
+
     def at_leisure(self) -> Database:
         """The same, for statements that nobody waits for."""
         same = copy(self)
         same._options = {**self._options, "settings": {**self._options["settings"], **_niceness(LEISURE)}}
-        same._idle = queue.SimpleQueue()
         return same
 
     def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -19,6 +19,6 @@ class Unavailable(DatabaseError):
 class QueryFailed(DatabaseError):
     """The server refuses the statement. `code` is ClickHouse's error code."""
 
-    def __init__(self, message: str, code: int) -> None:
+    def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)
         self.code = code

@@ -12,16 +12,14 @@ one who stopped goes on there. Nothing is emptied before: each time is a generat
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from projections import sql
+from projections import pseudonyms, sql
 from projections.clickhouse import Database
 
 CHUNK_EVENTS = 100_000  # of new events at most, roughly, whose people are staged in one statement
 _NOTED = ("mark", "generation", "aim", "block", "next", "settled")
-_PREFIXES = 1 << 16  # pseudonyms are random: their first two bytes share them out evenly
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def refresh(database: Database) -> Generator[int, None, None]:
         _note(database, before)
     filling = before.block == 0
     for left, (low, high) in _chunks(database, before.block, before.next):
-        params = {"seen": before.block, "low": _low(low), "high": _high(high), "generation": before.generation}
+        params = {"seen": before.block, **pseudonyms.between(low, high), "generation": before.generation}
         database.run(sql.query("stage_people"), params)
         if filling:
             _note(database, replace(before, next=high + 1))
@@ -100,21 +98,11 @@ def again(database: Database) -> None:
 
 def _chunks(database: Database, seen: int, start: int) -> Iterator[tuple[int, tuple[int, int]]]:
     """How many come after it, and the first and last prefix of each, from `start` on."""
-    params = {"seen": seen, "low": _low(start), "high": _high(_PREFIXES - 1)}
-    events = database.rows(sql.query("stage_fresh"), params)[0]["events"] if start < _PREFIXES else 0
-    count = min(-(-events // CHUNK_EVENTS), _PREFIXES - start)
-    bounds = [start + each * (_PREFIXES - start) // count for each in range(count)] + [_PREFIXES] if count else []
-    for each, (low, after) in enumerate(itertools.pairwise(bounds), 1):
-        yield count - each, (low, after - 1)
-
-
-def _low(prefix: int) -> str:
-    """The first pseudonym with these first two bytes, in hexadecimal."""
-    return f"{prefix:04x}" + "00" * 14
-
-
-def _high(prefix: int) -> str:
-    return f"{prefix:04x}" + "ff" * 14
+    params = {"seen": seen, **pseudonyms.between(start, pseudonyms.PREFIXES - 1)}
+    events = database.rows(sql.query("stage_fresh"), params)[0]["events"] if start < pseudonyms.PREFIXES else 0
+    pieces = pseudonyms.cut(-(-events // CHUNK_EVENTS), start)
+    for each, piece in enumerate(pieces, 1):
+        yield len(pieces) - each, piece
 
 
 def _forget_earlier(database: Database, generation: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from projections.clickhouse import Database
 from projections.errors import DatabaseError
 from projections.migrate import RebuildNeeded, require_current
 from streams.agents import add_agents
+from streams.batch import collect_seldom
 from streams.dead_letters import Limit
 from streams.health import Liveness, serve
 from streams.ingest import LANES, Ingest
@@ -32,7 +32,6 @@ from streams.transport import TransportSettings, WorkerApp, create_app
 
 log = logging.getLogger(__name__)
 
-COLLECT_AFTER = 200_000  # new objects
 TELL_SECONDS = 1.0
 TURN_SECONDS = 0.5
 ORPHAN_RUN_SECONDS = 3600
@@ -82,10 +81,7 @@ def build_app(database: Database, options: WorkerOptions) -> WorkerApp:
 def work(database: Database, options: WorkerOptions, on_ready: Callable[[], None] | None = None) -> int:
     """Run the worker until a signal, or until it decides to stop; returns the exit code (see `streams.runner`)."""
     app = build_app(database, options)
-    # Every record is an object for a moment, none in a cycle. Python's collector would walk them all, over and over:
-    # nine tenths of the time it takes to unpack a batch.
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    collect_seldom()
     if options.metrics_port:
         try:
             serve(options.metrics_port, METRICS.registry, _liveness(app, options))

@@ -20,7 +20,7 @@ from events import codec, identity
 from events.catalogue import EVENTS, OUTREACH, examples
 from events.codec import Event
 from events.jsonform import values_of_version
-from projections import catalogue, integrity, sql, stages
+from projections import catalogue, integrity, pseudonyms, sql, stages
 from projections.clickhouse import Database
 from streams import staging
 from streams.staging import stage_forever
@@ -490,7 +490,7 @@ def test_staging_that_began_before_the_first_event_comes_to_an_end(clean: Databa
     """A worker starts before anything has happened, or just as it does."""
     nothing_yet = stages.stand(clean)
     if there_meanwhile:
-        stages._note(clean, replace(nothing_yet, generation=1, next=stages._PREFIXES))
+        stages._note(clean, replace(nothing_yet, generation=1, next=pseudonyms.PREFIXES))
     else:
         stage(clean)
     take_in(clean, [event("ActivationRegistered", 1, VILLAGES[0], NOON)])

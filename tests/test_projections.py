@@ -19,7 +19,7 @@ from events import codec, identity
 from events.catalogue import ACTIVATION, ALERT, EVENTS, HEARTBEAT, OUTREACH, REFERENCE, examples
 from events.codec import Event
 from events.jsonform import values_of_version
-from projections import activation, catalogue, sql
+from projections import activation, catalogue, pseudonyms, sql, whole
 from projections.catalogue import PROJECTIONS
 from projections.clickhouse import LEISURE, Database
 from projections.errors import QueryFailed, Unavailable
@@ -47,17 +47,18 @@ def event(name: str, person: int, village: int, at: int, salt: int = 0) -> Event
     return Event(EVENTS[name], {**values, **changed})
 
 
-def take_in(database: Database, events: Sequence[Event], cuts: int = 1) -> None:
-    """Insert in `cuts` batches and recompute after each, as a worker does."""
+def take_in(database: Database, events: Sequence[Event], cuts: int = 1, run: int | None = None) -> None:
+    """Insert in `cuts` batches and recompute after each, as a worker does; all in the name of a run, if it is given."""
     raws = [codec.encode(each.type.name, each.values) for each in events]
     size = max(1, -(-len(raws) // cuts))
     for start in range(0, len(raws), size):
         part = raws[start : start + size]
         decoded = codec.decode_batch(ACTIVATION, part, [NOW] * len(part))
         assert decoded.refused == []
-        run = catalogue.new_run()
-        catalogue.insert(database, ACTIVATION, decoded.frames, run)
-        activation.recompute(database, run)
+        own = catalogue.new_run()
+        catalogue.insert(database, ACTIVATION, decoded.frames, own if run is None else run)
+        if run is None:
+            activation.recompute(database, own)
 
 
 def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
@@ -135,6 +136,34 @@ def test_any_order_any_number_of_times_gives_the_same_rows(database: Database, l
     assert contents(database) == first
     take_in(database, log[::-1], cuts=2)
     assert contents(database) == first
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(log=logs, seed=st.integers(0, 1000))
+def test_counted_whole_or_as_it_came_gives_the_same_rows(database: Database, log: list[Event], seed: int) -> None:
+    empty(database)
+    take_in(database, log, cuts=3)
+    as_it_came = contents(database)
+    empty(database)
+    shuffled = [*log, *random.Random(seed).sample(log, len(log) // 2)]
+    random.Random(seed).shuffle(shuffled)
+    take_in(database, shuffled, cuts=2, run=catalogue.UNCOUNTED)
+    assert all(not database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in activation.TOUCHED)
+    for _ in range(2):  # as after a stop
+        steps = list(whole.count(database))
+        assert [done for done, _ in steps] == list(range(1, steps[0][1] + 1))
+        assert contents(database) == as_it_came
+
+
+@pytest.mark.parametrize(
+    ("count", "start"), [(0, 0), (1, 0), (3, 0), (7, 65_530), (5, 65_535), (1, 65_536), (70_000, 0)]
+)
+def test_ranges_of_pseudonyms_hold_everybody_once(count: int, start: int) -> None:
+    pieces = pseudonyms.cut(count, start)
+    assert len(pieces) == min(count, pseudonyms.PREFIXES - start)
+    assert [each for low, high in pieces for each in range(low, high + 1)] == (
+        list(range(start, pseudonyms.PREFIXES)) if count else []
+    )
 
 
 A, B = VILLAGES[0], VILLAGES[3]

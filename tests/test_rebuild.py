@@ -7,6 +7,8 @@ with migrations and queries that this one does not have.
 from __future__ import annotations
 
 import datetime as dt
+import multiprocessing
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -14,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from cakupan import comparing, wiring
+from cakupan import comparing, loaders, wiring
 from cakupan.comparing import PLACES
 from cakupan.dead_letters import discard
 from cakupan.embedded.clickhouse import ClickHouseNode
@@ -31,6 +35,7 @@ from projections import sql
 from projections.answers import BY_NOW, active_people, active_people_known
 from projections.clickhouse import Database
 from projections.dead_letters import Selection, counts, find
+from projections.errors import QueryFailed, Unavailable
 from projections.migrate import BASES
 from tests.support import command, own_database, own_log, running, until
 from tests.test_erasure import holders
@@ -159,6 +164,7 @@ class Stopped(Exception):
 def test_stopped_it_goes_on_where_it_stood(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cakupan.rebuild.BATCH_RECORDS", 100)
     monkeypatch.setattr("cakupan.rebuild.RECOMPUTE_RECORDS", 200)
+    monkeypatch.setattr("cakupan.loaders.BATCH_RECORDS", 100)
 
     def stop(done: int, _: int) -> None:
         if done >= 700:
@@ -175,6 +181,73 @@ def test_stopped_it_goes_on_where_it_stood(settings: Settings, monkeypatch: pyte
     assert second.outcome.records < 1500
     assert second.compare() == []
     second.drop()
+
+
+def test_stopped_while_it_counts_it_counts_again(settings: Settings) -> None:
+    def stop(done: int, _: int) -> None:
+        if done == 2:
+            raise Stopped
+
+    first = of_settings(settings)
+    first.prepare(fresh=True)
+    first.load(lambda *_: None)
+    with pytest.raises(Stopped):
+        first.count(stop)
+    second = of_settings(settings)
+    second.prepare(fresh=False)
+    second.catch_up(lambda *_: None)
+    assert second.outcome.records == 0
+    assert second.compare() == []
+    second.drop()
+
+
+def test_several_processes_build_the_same(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cakupan.loaders.ALONE", 0)
+    work = of_settings(settings)
+    work.prepare(fresh=True)
+    seen: list[tuple[int, int]] = []
+    work.catch_up(lambda done, total: seen.append((done, total)))
+    assert [total for _, total in seen] == [seen[-1][0]] * len(seen)
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert work.outcome.records >= 1500
+    assert work.compare() == []
+    work.drop()
+
+
+def test_what_goes_wrong_in_a_process_of_ours_is_said_by_the_one_that_asked(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cakupan.loaders.ALONE", 0)
+    nowhere = wiring.database(settings.model_copy(update={"clickhouse_port": 9}))
+    missing = wiring.database(settings.model_copy(update={"clickhouse_database": "nothing_of_this_name"}))
+    place = next(place for place, end in of_settings(settings)._ends().items() if end)
+    for database, error, words in (
+        (nowhere, Unavailable, "127.0.0.1:9"),
+        (missing, QueryFailed, "nothing_of_this_name"),
+    ):
+        with pytest.raises(error, match=words):
+            list(loaders.load(settings.kafka_bootstrap, database, {place: (0, 1)}))
+
+
+def test_a_process_of_ours_that_was_killed_is_missed() -> None:
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=os._exit, args=(9,))
+    process.start()
+    with pytest.raises(loaders.LoaderDied, match="ended with code 9"):
+        list(loaders._results([process], context.Queue()))
+
+
+def test_a_log_whose_beginning_is_gone_is_not_built_from(clickhouse: ClickHouseNode, tmp_path: Path) -> None:
+    with own_log(tmp_path / "log") as log, own_database(log, clickhouse, tmp_path) as settings:
+        send(log.bootstrap, *(activated(n, VILLAGES[0]) for n in range(20)))
+        ends = of_settings(settings)._ends()
+        (topic, partition), end = next((place, end) for place, end in ends.items() if end)
+        admin = AdminClient({"bootstrap.servers": log.bootstrap})
+        for each in admin.delete_records([TopicPartition(topic, partition, end)]).values():
+            each.result(30)
+        done = command(settings, "rebuild", "--dry-run")
+    assert done.returncode == 2
+    assert f"{topic}, partition {partition}, begins at offset {end}: what came before is gone" in done.stderr
 
 
 def test_what_arrives_while_it_runs_is_in_it(settings: Settings, tmp_path: Path) -> None:

@@ -45,7 +45,11 @@ def _run(work: Rebuild, settings: Settings, dry_run: bool, fresh: bool) -> None:
         work.drop()
         return
     work.prepare(fresh)
-    with progress("building from the log") as step:
+    with progress("reading the log") as step:
+        work.load(step)
+    with progress("counting") as step:
+        work.count(step)
+    with progress("what came since") as step:
         work.catch_up(step)
     work.compare()
     if dry_run:
