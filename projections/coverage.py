@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from events import regions
-from projections import answers, blocks, facts, sql
+from projections import answers, facts, sql
 from projections.base import EPOCH
 from projections.clickhouse import Database
 from projections.facts import References
@@ -63,24 +63,10 @@ class Standings:
         return self._known[region]
 
 
-class Feed:
-    """Regions whose counts were written, each time once. Another table in the place of this one: see `mark`."""
-
-    def __init__(self, database: Database) -> None:
-        """What was written before is not asked for."""
-        self._database = database
-        self._seen = self._newest()
-
-    def read(self) -> set[int]:
-        """Regions with rows that were not read before."""
-        seen, self._seen = self._seen, self._newest()  # first, so that what comes meanwhile is read twice, not never
-        if seen == self._seen:
-            return set()
-        rows = self._database.rows(sql.query("coverage_changed_regions"), {"seen": seen})
-        return {row["region"] for row in rows}
-
-    def _newest(self) -> int:
-        return blocks.read(self._database, TABLE)[TABLE].newest
+def written_since(database: Database, block: int) -> set[int]:
+    """Regions with rows in blocks of TABLE behind this one."""
+    rows = database.rows(sql.query("coverage_changed_regions"), {"seen": block})
+    return {row["region"] for row in rows}
 
 
 def active_now(database: Database, day: dt.date) -> dict[int, int]:

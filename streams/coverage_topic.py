@@ -25,7 +25,7 @@ from events.provinces import name_of
 from events.publisher import AGAIN, Publisher
 from projections import answers, blocks, coverage, facts
 from projections.clickhouse import Database
-from projections.coverage import BASES, NO_TARGET, Feed, Share, Standing, Standings
+from projections.coverage import BASES, NO_TARGET, Share, Standing, Standings
 from projections.errors import DatabaseError
 from streams.log_reader import LogReader
 from streams.metrics import FANOUT
@@ -57,6 +57,7 @@ class _Read:
 
     reference: Hashable = None
     mark: str = ""
+    newest: int = 0
     day: dt.date = dt.date.min
     look_due: float = 0.0
     heard_due: float = 0.0
@@ -73,17 +74,18 @@ class Answers:
         self._reader = LogReader(bootstrap, "cakupan-answers", SHORT_WAIT)
         self._publisher = Publisher(bootstrap, timeout=TIMEOUT, **AGAIN)
         self._last: dict[str, dict[int, Standing]] = {}
-        self._feed = Feed(database)
         self._standings = Standings(facts.References((), ()), dt.date.min)
         self._read = _Read()
         self.rests = Rests()  # events are passed on in the same process, and wait for nothing
 
     def tick(self) -> int:
         """Publish what has changed; returns how many events were sent."""
-        reference = blocks.read(self._database, *facts.OF_REFERENCES).mark(facts.OF_REFERENCES)
+        # The mark first: where tables change places after it, the next tick finds another one, and reads every region.
+        mark = coverage.mark(self._database)
+        tables = blocks.read(self._database, *facts.OF_REFERENCES, coverage.TABLE)
         position = answers.log_place(self._database)  # before the numbers: they hold at least that much
         new_topics = self._look()
-        changed = self._changed(reference)
+        changed = self._changed(mark, tables)
         for region in new_topics:  # a province's topic begins with all that stands
             changed.setdefault(region, self._last[COVERAGE][region].active)
         sent = self._publish(changed, position)
@@ -95,10 +97,10 @@ class Answers:
         self._reader.close()
         self._publisher.discard()
 
-    def _changed(self, reference: Hashable) -> dict[int, int]:
-        """Active people in the regions whose answer may be another one. `reference`: what its tables consist of."""
+    def _changed(self, mark: str, tables: blocks.Tables) -> dict[int, int]:
+        """Active people in the regions whose answer may be another one. `tables`: what they consisted of before."""
         now, today = time.monotonic(), self._today()
-        touched, mark = self._feed.read(), coverage.mark(self._database)
+        reference, newest = tables.mark(facts.OF_REFERENCES), tables[coverage.TABLE].newest
         again, known = self._read, self._last[COVERAGE]
         out: dict[int, int] = {}
         if (reference, today) != (again.reference, again.day):
@@ -106,13 +108,14 @@ class Answers:
             out |= {region: standing.active for region, standing in known.items()}
         if (mark, today) != (again.mark, again.day):
             out |= coverage.active_now(self._database, today)
-        elif touched:
-            out |= coverage.active_in(self._database, touched, today)
+        elif newest != again.newest:
+            written = coverage.written_since(self._database, again.newest)
+            out |= coverage.active_in(self._database, written, today)
         if now >= again.heard_due:
             among = self.rests.between(regions.by_number())
             out |= dict.fromkeys(coverage.heard_of(self._database, known.keys() | out.keys(), among), 0)
             again.heard_due = now + HEARD_SECONDS
-        again.reference, again.mark, again.day = reference, mark, today
+        again.reference, again.mark, again.newest, again.day = reference, mark, newest, today
         return out
 
     def _publish(self, changed: Mapping[int, int], position: answers.LogPlace) -> int:

@@ -22,7 +22,7 @@ from events import codec, identity, jsonform, provinces, regions, topics
 from events.catalogue import ACTIVATION, COVERAGE, EVENTS, examples
 from events.codec import Event
 from events.publisher import Publisher
-from projections import activation, catalogue, position
+from projections import activation, blocks, catalogue, coverage, position
 from projections.clickhouse import Database
 from streams.coverage_topic import Answers
 from streams.log_reader import LogReader
@@ -214,6 +214,31 @@ def test_a_rebuild_has_every_region_looked_at(settings: Settings, database: Data
     database.run("ALTER TABLE coverage_day MODIFY COMMENT 'rebuilt 1'")
     assert answers.tick() == 1
     assert numerators(settings, VILLAGES[32]) == [42]
+
+
+@pytest.mark.parametrize(("module", "name"), [(coverage, "mark"), (blocks, "read")])
+def test_a_rebuild_in_the_middle_of_a_look_hides_nothing_that_comes_after_it(
+    settings: Settings, database: Database, answers: Answers, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    for person in range(3):
+        take_in(database, activated(person, VILLAGES[33]))
+    answers.tick()
+    database.run("CREATE TABLE coverage_other AS coverage_day")
+    database.run("INSERT INTO coverage_other SELECT * FROM coverage_day FINAL")
+    database.run("ALTER TABLE coverage_other MODIFY COMMENT 'rebuilt 2'")
+    ask = getattr(module, name)
+
+    def exchange(*arguments: Any) -> Any:
+        database.run("EXCHANGE TABLES coverage_other AND coverage_day")
+        monkeypatch.undo()
+        return ask(*arguments)
+
+    monkeypatch.setattr(module, name, exchange)
+    answers.tick()
+    take_in(database, activated(9, VILLAGES[33]))
+    answers.tick()
+    assert numerators(settings, VILLAGES[33]) == [4]
+    database.run("DROP TABLE coverage_other")
 
 
 def test_a_new_day_has_what_was_ahead_of_it(settings: Settings, database: Database) -> None:
