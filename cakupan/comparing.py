@@ -106,8 +106,8 @@ def compare(databases: tuple[Database, Database], table: str, present: Columns, 
     parts = [part for part in before.keys() | after.keys() if before.get(part) != after.get(part)]
     if not parts:
         return None
-    names = dict(zip(("present", "new"), map(_name, databases), strict=True))
-    (found,) = databases[0].rows(DIFFERING.format(**words, **names), {"parts": tuple(parts)})
+    both = {"present": _name(databases[0]), "new": _name(databases[1])}
+    (found,) = databases[0].rows(DIFFERING.format(**words, **both), {"parts": tuple(parts)})
     return TableDifference(table, _rows(before), _rows(after), found["differing"], found["first"])
 
 

@@ -10,8 +10,7 @@ import multiprocessing
 import os
 import queue
 import signal
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +20,12 @@ from projections.catalogue import UNCOUNTED
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
 from streams.batch import collect_seldom
-from streams.log_reader import LogReader, Place
+from streams.log_reader import LogReader, Place, Stretch, records_in
 
 BATCH_RECORDS = 200_000  # rows of an insert: the larger a part, the less often its rows are merged
 ALONE = 1_000_000  # records for which further processes cost more than they spare
 FETCH_SECONDS = 0.5
 LOOK_SECONDS = 1.0
-
-Stretch = tuple[Place, int, int]  # a partition, from which offset to before which
 
 
 class LoaderDied(DatabaseError):
@@ -48,22 +45,26 @@ class Loaded:
 Batches = Generator[Loaded, None, None]
 
 
-def load(bootstrap: str, database: Database, stretches: Mapping[Place, tuple[int, int]]) -> Batches:
-    """Take in these offsets, from the first to before the second; yields each batch of a partition in its order.
+def log_reader(bootstrap: str) -> LogReader:
+    """For long stretches: a fetch may take its time to fill up."""
+    return LogReader(bootstrap, "cakupan-rebuild", FETCH_SECONDS)
+
+
+def load(bootstrap: str, database: Database, stretches: Iterable[Stretch]) -> Batches:
+    """Take these stretches in; yields each batch of a partition in its order.
 
     Who stops asking stops it. Raises PublishError, DatabaseError, ContractError.
     """
-    todo = sorted(((place, *bounds) for place, bounds in stretches.items()), key=lambda each: each[1] - each[2])
-    if sum(end - first for _, first, end in todo) < ALONE:
+    todo = sorted(stretches, key=lambda each: each[1] - each[2])  # the longest first
+    if records_in(todo) < ALONE:
         return _one_after_the_other(bootstrap, database, todo)
     return _side_by_side(bootstrap, database, todo)
 
 
 def _one_after_the_other(bootstrap: str, database: Database, todo: Iterable[Stretch]) -> Batches:
-    with LogReader(bootstrap, "cakupan-rebuild", FETCH_SECONDS) as reader:
-        for place, first, end in todo:
-            for messages in reader.stretch(place, first, end, BATCH_RECORDS):
-                yield Loaded(place, messages[-1].offset() + 1, *take_in(database, place[0], messages, UNCOUNTED))
+    with log_reader(bootstrap) as reader:
+        for place, messages in reader.through(todo, BATCH_RECORDS):
+            yield Loaded(place, messages[-1].offset() + 1, *take_in(database, place[0], messages, UNCOUNTED))
 
 
 def _side_by_side(bootstrap: str, database: Database, todo: Sequence[Stretch]) -> Batches:
@@ -110,15 +111,20 @@ def _next_ones(todo: Sequence[Stretch], taken: Any) -> Iterator[Stretch]:
 def _results(processes: Sequence[Any], came: Any) -> Iterator[Loaded]:
     at_work = len(processes)
     while at_work:
-        with suppress(queue.Empty):
+        try:
             each = came.get(timeout=LOOK_SECONDS)
-            if isinstance(each, Exception):
-                raise each
-            if each is None:
-                at_work -= 1
-            else:
-                yield each
+        except queue.Empty:
+            _require_none_died(processes)
             continue
-        for process in processes:
-            if process.exitcode:
-                raise LoaderDied(f"a process that takes the log in ended with code {process.exitcode}; run it again")
+        if isinstance(each, Exception):
+            raise each
+        if each is None:
+            at_work -= 1
+        else:
+            yield each
+
+
+def _require_none_died(processes: Sequence[Any]) -> None:
+    for process in processes:
+        if process.exitcode:
+            raise LoaderDied(f"a process that takes the log in ended with code {process.exitcode}; run it again")

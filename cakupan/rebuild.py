@@ -15,9 +15,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -33,7 +32,7 @@ from projections import activation, catalogue, position, sql, whole
 from projections.clickhouse import Database
 from projections.migrate import MigrationChanged, RebuildNeeded, migrate, pending
 from projections.sql import Migration
-from streams.log_reader import LogReader, Place
+from streams.log_reader import LogReader, Place, Stretch, records_in
 
 # The tables of each projection, in the order in which one is computed from the other.
 PROJECTIONS: dict[str, tuple[str, ...]] = {
@@ -50,11 +49,10 @@ PROJECTIONS: dict[str, tuple[str, ...]] = {
 
 BATCH_RECORDS = 50_000
 RECOMPUTE_RECORDS = 1_000_000  # a recompute for so many records, and the place noted: what a stop loses at most
-FETCH_SECONDS = 0.5
 ROUNDS = 5  # a live system moves on while it is compared
 
 # In the new database while it holds events that nothing has counted. Not a record: it goes when they are.
-UNCOUNTED = "uncounted"
+UNCOUNTED_TABLE = "uncounted"
 
 OnProgress = Callable[[int, int], None]
 
@@ -133,17 +131,20 @@ class Rebuild:
         self._read_positions()
         self._require_its_beginning()
         if not self._at:
-            self.new.run(f"CREATE TABLE IF NOT EXISTS {UNCOUNTED} (nothing UInt8) ENGINE = MergeTree ORDER BY tuple()")
+            self.new.run(
+                f"CREATE TABLE IF NOT EXISTS {UNCOUNTED_TABLE} (nothing UInt8) ENGINE = MergeTree ORDER BY tuple()"
+            )
         self.outcome.resumed_from = sum(self._at.values())
 
     def load(self, on_progress: OnProgress) -> None:
         """Take the log in up to its present end, from where the new tables stand, and leave it to be counted."""
         if not self._uncounted():
             return
-        ends = self._ends()
-        stretches = {place: (self._at.get(place, 0), end) for place, end in ends.items()}
-        left = {place: bounds for place, bounds in stretches.items() if bounds[0] < bounds[1]}
-        total, done = sum(ends.values()), sum(min(first, end) for first, end in stretches.values())
+        with loaders.log_reader(self.bootstrap) as reader:
+            ends = _ends(reader)
+        left = _left(self._at, ends)
+        total = sum(ends.values())
+        done = total - records_in(left)
         with contextlib.closing(loaders.load(self.bootstrap, self.new, left)) as batches:
             for each in batches:
                 done += self._note_in(each.records, each.refused)
@@ -157,7 +158,7 @@ class Rebuild:
             return
         for done, total in whole.count(self.new):
             on_progress(done, total)
-        self.new.run(f"DROP TABLE {UNCOUNTED}")
+        self.new.run(f"DROP TABLE {UNCOUNTED_TABLE}")
 
     def catch_up(self, on_progress: OnProgress) -> None:
         """Take the log in up to its present end, from where the new tables stand, and count it."""
@@ -221,36 +222,31 @@ class Rebuild:
         self._at = {(row["topic"], row["partition"]): row["position"] for row in rows}
 
     def _require_its_beginning(self) -> None:
-        with self._reader() as reader:
-            for topic in catalogue.PROJECTIONS:
-                for partition in reader.heads(topic):
-                    first, _ = reader.bounds((topic, partition))
-                    if first > self._at.get((topic, partition), 0):
-                        raise CannotRebuild(
-                            f"the log of {topic}, partition {partition}, begins at offset {first}: what came before is"
-                            " gone from Kafka, and would be gone from the new tables"
-                        )
+        with loaders.log_reader(self.bootstrap) as reader:
+            bounds = reader.all_bounds(catalogue.PROJECTIONS)
+        for place, (first, _) in bounds.items():
+            if first > self._at.get(place, 0):
+                raise CannotRebuild(
+                    f"the log of {place[0]}, partition {place[1]}, begins at offset {first}: what came before is"
+                    " gone from Kafka, and would be gone from the new tables"
+                )
 
     def _uncounted(self) -> bool:
         found = self.new.rows(
-            "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = %(name)s", {"name": UNCOUNTED}
+            "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = %(name)s",
+            {"name": UNCOUNTED_TABLE},
         )
         return bool(found)
 
-    def _reader(self) -> LogReader:
-        return LogReader(self.bootstrap, "cakupan-rebuild", FETCH_SECONDS)
-
-    def _ends(self) -> dict[Place, int]:
-        with self._reader() as reader:
-            return {(topic, each): end for topic in catalogue.PROJECTIONS for each, end in reader.heads(topic).items()}
-
     def _follow(self, database: Database, at: dict[Place, int], on_progress: OnProgress, note: bool) -> None:
         """Take in what `at` is behind, and recompute what it touches."""
-        ends = self._ends()
-        total, done = sum(ends.values()), sum(min(at.get(place, 0), end) for place, end in ends.items())
-        run, waiting = catalogue.new_run(), 0
-        with self._reader() as reader:
-            for place, messages in _batches(reader, at, ends):
+        with loaders.log_reader(self.bootstrap) as reader:
+            ends = _ends(reader)
+            left = _left(at, ends)
+            total = sum(ends.values())
+            done = total - records_in(left)
+            run, waiting = catalogue.new_run(), 0
+            for place, messages in reader.through(left, BATCH_RECORDS):
                 records = self._note_in(*take_in(database, place[0], messages, run))
                 done, waiting = done + records, waiting + records
                 on_progress(done, total)
@@ -334,10 +330,10 @@ def _words(migration: Migration) -> set[str]:
     return set(re.findall(r"\w+", " ".join(migration.statements)))
 
 
-def _batches(
-    reader: LogReader, at: Mapping[Place, int], ends: Mapping[Place, int]
-) -> Iterator[tuple[Place, list[Any]]]:
-    """Messages of one partition after the other, up to its end."""
-    for place, end in ends.items():
-        for messages in reader.stretch(place, at.get(place, 0), end, BATCH_RECORDS):
-            yield place, messages
+def _ends(reader: LogReader) -> dict[Place, int]:
+    return {place: end for place, (_, end) in reader.all_bounds(catalogue.PROJECTIONS).items()}
+
+
+def _left(at: Mapping[Place, int], ends: Mapping[Place, int]) -> list[Stretch]:
+    """What `at` is behind."""
+    return [(place, at.get(place, 0), end) for place, end in ends.items() if at.get(place, 0) < end]

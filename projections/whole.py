@@ -1,7 +1,7 @@
 """Every bucket computed once from the whole base: for tables that a log was taken into without counting anything.
 
-By pieces, so that memory stays bounded: people by their pseudonym, villages by province. Of 66 million events that is a
-sixth of the work of recomputing what each million of them touched, where a person or a day comes again and again.
+By pieces, so that memory stays bounded: people by their pseudonym, villages by province. Of 10 million events that is a
+third of the work of recomputing what each million of them touched, where a person or a day comes again and again.
 """
 
 from __future__ import annotations

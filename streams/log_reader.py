@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -12,11 +12,17 @@ from confluent_kafka import KafkaError, TopicPartition
 from events.kafka import asking, away, plain_consumer
 
 Place = tuple[str, int]  # topic, partition
+Stretch = tuple[Place, int, int]  # from which offset to before which
 
 WAIT_SECONDS = 0.05
 READ_THROUGH = 500  # records between two wanted ones that cost less to read than to seek over
 MOST_AT_ONCE = 20_000
 PATIENCE = 60.0  # seconds without a record, while there are some, before Kafka counts as away
+
+
+def records_in(stretches: Iterable[Stretch]) -> int:
+    """How many records they hold, as far as none is missing."""
+    return sum(end - first for _, first, end in stretches)
 
 
 class LogReader:
@@ -54,9 +60,11 @@ class LogReader:
 
     def heads(self, topic: str) -> dict[int, int]:
         """By partition: the offset that the next record will have."""
-        with asking(self._bootstrap):
-            partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        return {each: self.bounds((topic, each))[1] for each in partitions}
+        return {place[1]: end for place, (_, end) in self.all_bounds([topic]).items()}
+
+    def all_bounds(self, topics: Iterable[str]) -> dict[Place, tuple[int, int]]:
+        """The bounds of every partition of these topics."""
+        return {place: self.bounds(place) for topic in topics for place in self._places(topic)}
 
     def read(self, ranges: Mapping[Place, tuple[int, int]]) -> dict[Place, list[Any]]:
         """The messages of each range (first offset, offset behind the last), in order."""
@@ -105,17 +113,26 @@ class LogReader:
                 raise away(self._bootstrap, error.str())
         return [each for each in came if each.error() is None] if errors else came
 
+    def through(self, stretches: Iterable[Stretch], most: int) -> Iterator[tuple[Place, list[Any]]]:
+        """The messages of one stretch after the other, in lists of `most` at most."""
+        for place, first, end in stretches:
+            for messages in self.stretch(place, first, end, most):
+                yield place, messages
+
     def whole(self, topic: str, slice_records: int) -> Iterator[list[Any]]:
         """All that a topic holds now, partition by partition, in lists of messages that are not too long."""
-        for partition in self.heads(topic):
-            place = topic, partition
-            yield from self.stretch(place, *self.bounds(place), slice_records)
+        for place, bounds in self.all_bounds([topic]).items():
+            yield from self.stretch(place, *bounds, slice_records)
 
     def bounds(self, place: Place) -> tuple[int, int]:
         """The first offset that is there, and the next that will be."""
         with asking(self._bootstrap):
             low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)
         return low, high
+
+    def _places(self, topic: str) -> list[Place]:
+        with asking(self._bootstrap):
+            return [(topic, each) for each in self._consumer.list_topics(topic, timeout=10).topics[topic].partitions]
 
 
 def _runs(offsets: Sequence[int]) -> Iterator[list[int]]:

@@ -121,7 +121,7 @@ class Accountant:
         In each partition events stand in the order of arrival, so an hour is complete when every partition has one of a
         later hour. What was delivered again is of an hour that was seen, or is told apart by its id.
         """
-        bounds = {each: self._reader.bounds((topic, each)) for each in self._reader.heads(topic)}
+        bounds = {place[1]: each for place, each in self._reader.all_bounds([topic]).items()}
         at = {each: max(low, account.next.get(each, 0)) for each, (low, _) in bounds.items()}
         through = dict.fromkeys(bounds, account.hour)  # all of a partition's up to this hour is in `waiting`
         waiting = pl.DataFrame(schema=_SCHEMA)

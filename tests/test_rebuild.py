@@ -37,6 +37,7 @@ from projections.clickhouse import Database
 from projections.dead_letters import Selection, counts, find
 from projections.errors import QueryFailed, Unavailable
 from projections.migrate import BASES
+from streams.log_reader import LogReader
 from tests.support import command, own_database, own_log, running, until
 from tests.test_erasure import holders
 from tests.test_worker import activated, answers, caught_up, expected, send
@@ -220,13 +221,14 @@ def test_what_goes_wrong_in_a_process_of_ours_is_said_by_the_one_that_asked(
     monkeypatch.setattr("cakupan.loaders.ALONE", 0)
     nowhere = wiring.database(settings.model_copy(update={"clickhouse_port": 9}))
     missing = wiring.database(settings.model_copy(update={"clickhouse_database": "nothing_of_this_name"}))
-    place = next(place for place, end in of_settings(settings)._ends().items() if end)
+    with LogReader(settings.kafka_bootstrap, "test") as reader:
+        stretch = next((place, 0, 1) for place, (_, end) in reader.all_bounds([ACTIVATION]).items() if end)
     for database, error, words in (
         (nowhere, Unavailable, "127.0.0.1:9"),
         (missing, QueryFailed, "nothing_of_this_name"),
     ):
         with pytest.raises(error, match=words):
-            list(loaders.load(settings.kafka_bootstrap, database, {place: (0, 1)}))
+            list(loaders.load(settings.kafka_bootstrap, database, [stretch]))
 
 
 def test_a_process_of_ours_that_was_killed_is_missed() -> None:
@@ -240,8 +242,9 @@ def test_a_process_of_ours_that_was_killed_is_missed() -> None:
 def test_a_log_whose_beginning_is_gone_is_not_built_from(clickhouse: ClickHouseNode, tmp_path: Path) -> None:
     with own_log(tmp_path / "log") as log, own_database(log, clickhouse, tmp_path) as settings:
         send(log.bootstrap, *(activated(n, VILLAGES[0]) for n in range(20)))
-        ends = of_settings(settings)._ends()
-        (topic, partition), end = next((place, end) for place, end in ends.items() if end)
+        with LogReader(log.bootstrap, "test") as reader:
+            bounds = reader.all_bounds([ACTIVATION])
+        (topic, partition), end = next((place, end) for place, (_, end) in bounds.items() if end)
         admin = AdminClient({"bootstrap.servers": log.bootstrap})
         for each in admin.delete_records([TopicPartition(topic, partition, end)]).values():
             each.result(30)
