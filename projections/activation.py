@@ -25,22 +25,41 @@ TYPES = (
     "SubjectErased",
 )
 
+# What is one of a few is a byte in the tables: the value's place here. Values are added at the end, with a migration.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "type": TYPES,
+    "age_band": ("unknown", "under_17", "from_17_to_24", "from_25_to_34", "from_35_to_44", "from_45_to_59", "from_60"),
+    "sex": ("unknown", "female", "male"),
+    "channel": (
+        "unknown", "office", "village_office", "jemput_bola", "mobile_service", "school", "campus", "workplace",
+        "service_mall", "event_stall", "online",
+    ),
+    "device_class": ("unknown", "android_old", "android_recent", "ios_old", "ios_recent", "none"),
+    "step": ("", "unknown", "install", "registration", "face_match", "qr_scan", "code_entry", "pin"),
+    "reason": (
+        "", "unknown", "lost_phone", "new_phone", "forgotten_pin", "death", "holder_request", "fraud", "administrative",
+        "other", "no_connectivity", "time_out", "data_mismatch", "face_mismatch", "device_already_bound",
+        "os_unsupported", "storage_full", "camera_fault", "no_smartphone", "no_email", "not_recorded", "under_age",
+        "siak_down", "code_not_received", "code_expired", "refused_privacy", "nik_inactive",
+    ),
+}  # fmt: skip
+
 COLUMNS = {
     "event_id": "FixedString(16)",
-    "type": "LowCardinality(String)",
+    "type": native.choice(CHOICES["type"]),
     "occurred_at": "DateTime64(3, 'UTC')",
     "recorded_at": "DateTime64(3, 'UTC')",
     "source": "LowCardinality(String)",
     "service_region": "UInt64",
     "domicile": "UInt64",
     "subject_id": "FixedString(16)",
-    "age_band": "LowCardinality(String)",
-    "sex": "LowCardinality(String)",
-    "channel": "LowCardinality(String)",
-    "device_class": "LowCardinality(String)",
+    "age_band": native.choice(CHOICES["age_band"]),
+    "sex": native.choice(CHOICES["sex"]),
+    "channel": native.choice(CHOICES["channel"]),
+    "device_class": native.choice(CHOICES["device_class"]),
     "outreach_id": "FixedString(16)",
-    "step": "LowCardinality(String)",
-    "reason": "LowCardinality(String)",
+    "step": native.choice(CHOICES["step"]),
+    "reason": native.choice(CHOICES["reason"]),
     "counterpart": "UInt64",
 }
 

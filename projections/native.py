@@ -5,8 +5,10 @@ Source of the layout: ClickHouse's format Native, as clickhouse-driver writes it
 
 from __future__ import annotations
 
+import functools
+import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +29,31 @@ class Block:
 
 
 def block(frame: pl.DataFrame, types: dict[str, str]) -> Block:
-    """The columns of a frame that `types` names, in its order. Raises KeyError for a type that has no writer here."""
-    return Block(frame.height, {name: (kind, WRITERS[kind](frame[name])) for name, kind in types.items()})
+    """The columns of a frame that `types` names, in its order.
+
+    Raises KeyError for a type that has no writer here, InvalidOperationError for a value that is none of a choice's.
+    """
+    return Block(frame.height, {name: (kind, _writer(kind)(frame[name])) for name, kind in types.items()})
+
+
+def choice(values: Sequence[str]) -> str:
+    """The type of what is one of at most 128 values: a byte, the value's place. As ClickHouse writes it."""
+    places = ", ".join(f"'{value}' = {place}" for place, value in enumerate(values))
+    return f"Enum8({places})"
+
+
+@functools.cache
+def _writer(kind: str) -> Callable[[pl.Series], bytes]:
+    return _places(re.findall(r"'(\w*)' = ", kind)) if kind.startswith("Enum8(") else WRITERS[kind]
 
 
 def _numbers(dtype: Any) -> Callable[[pl.Series], bytes]:
     return lambda values: values.cast(dtype).to_numpy().tobytes()
+
+
+def _places(values: Sequence[str]) -> Callable[[pl.Series], bytes]:
+    dtype = pl.Enum(values)
+    return lambda texts: texts.cast(dtype).to_physical().cast(pl.UInt8).to_numpy().tobytes()
 
 
 def _sixteen_bytes(values: pl.Series) -> bytes:

@@ -11,15 +11,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cakupan.embedded.clickhouse import ClickHouseNode
 from events import codec, identity
-from events.catalogue import ACTIVATION, ALERT, EVENTS, HEARTBEAT, OUTREACH, REFERENCE, examples
+from events.catalogue import ACTIVATION, ALERT, EVENTS, HEARTBEAT, OUTREACH, REFERENCE, examples, schema
 from events.codec import Event
 from events.jsonform import values_of_version
-from projections import activation, catalogue, pseudonyms, sql, whole
+from projections import activation, catalogue, native, pseudonyms, sql, whole
 from projections.catalogue import PROJECTIONS
 from projections.clickhouse import LEISURE, Database
 from projections.errors import QueryFailed, Unavailable
@@ -231,15 +233,20 @@ def test_what_a_crashed_run_left_is_dropped(clean: Database) -> None:
     assert [row["run"] for row in clean.rows("SELECT run FROM touched_person")] == [young]
 
 
-@pytest.mark.parametrize("topic", [ACTIVATION, OUTREACH, REFERENCE, HEARTBEAT, ALERT])
-def test_every_example_is_written_with_every_column(clean: Database, topic: str) -> None:
-    raws = [
+def example_records(topic: str) -> list[bytes]:
+    """Every example of every version of the topic's events, as records."""
+    return [
         codec.encode(each.name, values_of_version(each, version, given_, NOW), version)
         for each in EVENTS.values()
         if each.topic == topic
         for version in each.versions
         for given_ in examples(each, version)
     ]
+
+
+@pytest.mark.parametrize("topic", [ACTIVATION, OUTREACH, REFERENCE, HEARTBEAT, ALERT])
+def test_every_example_is_written_with_every_column(clean: Database, topic: str) -> None:
+    raws = example_records(topic)
     decoded = codec.decode_batch(topic, raws, [NOW] * len(raws))
     for _ in range(2):
         catalogue.insert(clean, topic, decoded.frames, catalogue.new_run())
@@ -256,6 +263,52 @@ def test_declared_and_live_schema_differ_by_nothing(database: Database) -> None:
             live = {row["name"]: row["type"] for row in database.rows(f"DESCRIBE TABLE {table.name}")}
             live.pop("run", None)
             assert live == table.columns, table.name
+
+
+def test_every_value_that_a_contract_allows_has_its_byte(database: Database) -> None:
+    """A value is refused by the contract, never by the table; and what has a byte keeps it, whatever is added."""
+    allowed: dict[str, set[str]] = defaultdict(set)
+    for version in (v for each in EVENTS.values() if each.topic == ACTIVATION for v in each.versions):
+        for field in schema(version.schema_id)["fields"]:
+            kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
+            allowed[field["name"]] |= {s for kind in kinds if isinstance(kind, dict) for s in kind.get("symbols", ())}
+    chosen = {name for name, symbols in allowed.items() if symbols}
+    assert chosen | {"type"} == set(activation.CHOICES)
+    assert set(activation.TYPES) == {each.name for each in EVENTS.values() if each.topic == ACTIVATION}
+    for name in chosen:
+        assert allowed[name] <= set(activation.CHOICES[name]), name
+    frame = {"reason": pl.Series(activation.CHOICES["reason"])}
+    written = native.block(pl.DataFrame(frame), {"reason": activation.COLUMNS["reason"]})
+    assert written.columns["reason"][1] == bytes(range(len(activation.CHOICES["reason"])))
+
+
+def test_what_was_stored_as_text_reads_the_same_as_bytes(
+    clickhouse: ClickHouseNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade: the version before took the log in and goes on after it, and nothing changes but the types."""
+    whole_list = sql.migrations()
+    Database("127.0.0.1", clickhouse.port).run("CREATE DATABASE stored_as_text")
+    database = Database("127.0.0.1", clickhouse.port, "stored_as_text")
+    raws = example_records(ACTIVATION)
+    frames = codec.decode_batch(ACTIVATION, raws, [NOW] * len(raws)).frames
+    texts = dict.fromkeys(activation.CHOICES, "LowCardinality(String)")
+    before = activation.Door("activation_in", {**activation.COLUMNS, **texts})
+    try:
+        monkeypatch.setattr(sql, "migrations", lambda: [each for each in whole_list if each.number < 29])
+        migrate(database)
+        assert before.insert(database, frames, catalogue.new_run()) == len(raws)
+        held = {table: _held(database, table) for table in ("activation_event", "activity")}
+        monkeypatch.setattr(sql, "migrations", lambda: whole_list)
+        assert "0029_choices_as_bytes" in migrate(database)
+        assert {table: _held(database, table) for table in held} == held
+        activation.EVENTS_IN.insert(database, frames, catalogue.new_run())
+        assert {table: _held(database, table) for table in held} == held
+    finally:
+        database.run("DROP DATABASE stored_as_text")
+
+
+def _held(database: Database, table: str) -> list[dict[str, Any]]:
+    return database.rows(f"SELECT * FROM {table} FINAL ORDER BY event_id")
 
 
 def test_every_column_of_every_table_is_declared_or_written_by_a_query(database: Database) -> None:

@@ -106,7 +106,7 @@ def main(work: Callable[[Job, Outcome], None], *packages: str) -> None:
 
 
 def decode(raw: bytes) -> Row:
-    """A framed record as a row of `activation_in`."""
+    """A framed record as a row of the door."""
     schema_id = int.from_bytes(raw[1:5], "big")
     schema, defaults = _schema(schema_id)
     return {**defaults, **fastavro.schemaless_reader(io.BytesIO(raw[5:]), schema, None)}
@@ -126,12 +126,27 @@ def _plain(kind: Any) -> Any:
     return kind["type"] if isinstance(kind, dict) and "logicalType" in kind else kind
 
 
+# A door before the door: clickhouse-driver writes choices three times as fast as text as it does as bytes.
+DOOR = """
+CREATE TABLE IF NOT EXISTS text_in (
+    event_id FixedString(16), type LowCardinality(String), occurred_at DateTime64(3, 'UTC'),
+    recorded_at DateTime64(3, 'UTC'), source LowCardinality(String), service_region UInt64, domicile UInt64,
+    subject_id FixedString(16), age_band LowCardinality(String), sex LowCardinality(String),
+    channel LowCardinality(String), device_class LowCardinality(String), outreach_id FixedString(16),
+    step LowCardinality(String), reason LowCardinality(String), counterpart UInt64, run UInt64
+) ENGINE = Null;
+CREATE MATERIALIZED VIEW IF NOT EXISTS text_to_activation TO activation_in AS SELECT * FROM text_in
+"""
+
+
 class Tables:
     """The product's tables, by clickhouse-driver's columnar inserts, and the product's own statements behind them."""
 
     def __init__(self, job: Job) -> None:
         self._client = Client("127.0.0.1", job.port, job.database)
         self._database = Database("127.0.0.1", job.port, job.database)
+        for statement in DOOR.split(";"):
+            self._database.run(statement)
         self._run = new_run()
         self.touched = False
 
@@ -144,7 +159,7 @@ class Tables:
         for name in ("outreach_id", "counterpart"):  # the two that a record may leave empty
             columns[name] = [ABSENT[name] if each is None else each for each in columns[name]]
         columns["run"] = [self._run] * len(rows)
-        statement = f"INSERT INTO activation_in ({', '.join(columns)}) VALUES"
+        statement = f"INSERT INTO text_in ({', '.join(columns)}) VALUES"
         self._client.execute(statement, list(columns.values()), columnar=True)
         self.touched = True
 

@@ -13,4 +13,4 @@ WHERE day BETWEEN toDate(toDateTime(%(begin)s, 'UTC'), 'Asia/Jakarta')
     AND occurred_at >= toDateTime(%(begin)s, 'UTC') AND occurred_at < toDateTime(%(end)s, 'UTC')
     AND domicile BETWEEN %(low)s AND %(high)s
 GROUP BY region, channel
-ORDER BY region, channel
+ORDER BY region, toString(channel)

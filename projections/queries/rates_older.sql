@@ -19,4 +19,4 @@ FROM
 ARRAY JOIN [60, 3600, 86400] AS seconds
 WHERE occurred_at >= toDateTime(%(end)s - seconds, 'UTC')
 GROUP BY seconds, channel
-ORDER BY seconds, channel
+ORDER BY seconds, toString(channel)
