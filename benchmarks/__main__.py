@@ -19,6 +19,7 @@ from benchmarks import (
     page,
     rebuild,
     scale,
+    speed,
     start,
     stream,
 )
@@ -56,7 +57,9 @@ def main(
         raise typer.BadParameter(f"must be one of {', '.join(BENCHMARKS)}")
     for each in [name] if name else BENCHMARKS:
         run, default = BENCHMARKS[each]
+        before = speed.now()
         result = run(events or default)
+        result.speed = {name: [before[name], after] for name, after in speed.now().items()}
         result.show()
         typer.echo(f"written to {result.write()}")
 

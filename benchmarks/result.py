@@ -43,6 +43,9 @@ class Result:
     ratios: dict[str, float] = field(default_factory=dict)
     goals: dict[str, Goal] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    speed: dict[str, list[float]] = field(
+        default_factory=dict
+    )  # of the machine, before and after: see benchmarks.speed
 
     def show(self) -> None:
         table = Table("what", "value", "unit", title=self.name)
@@ -54,6 +57,8 @@ class Result:
             table.add_row(f"goal: {name}", _shown(goal.reach), "met" if goal.met else "not met")
         for name, note in self.notes.items():
             table.add_row(name, "", note)
+        for name, times in self.speed.items():
+            table.add_row(f"machine: {name}", " to ".join(map(_shown, times)), "before and after")
         Console().print(table)
 
     def write(self) -> Path:
