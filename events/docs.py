@@ -38,7 +38,7 @@ records for ever, and who begins at its start meets them all.
 | --- | --- |
 | a field added with a default | allowed; the default is what our own tables fill old records with |
 | a field removed, a field that may be null now | allowed |
-| an enum symbol added | allowed |
+| an enum symbol added | allowed; to `ikd.activation.v1` with a migration that gives it its byte in the tables |
 | a wider number: int to long, float or double; long to float or double; float to double | allowed |
 | a field or a type renamed, with its old name in `aliases` | allowed |
 | a field added without a default | refused |
