@@ -285,24 +285,29 @@ def test_every_value_that_a_contract_allows_has_its_byte(database: Database) -> 
 def test_what_was_stored_as_text_reads_the_same_as_bytes(
     clickhouse: ClickHouseNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upgrade: the version before took the log in and goes on after it, and nothing changes but the types."""
-    whole_list = sql.migrations()
+    """An upgrade: the version before took the log in, erasures too, and nothing changes but the types."""
+    every = sql.migrations()
     Database("127.0.0.1", clickhouse.port).run("CREATE DATABASE stored_as_text")
     database = Database("127.0.0.1", clickhouse.port, "stored_as_text")
-    raws = example_records(ACTIVATION)
-    frames = codec.decode_batch(ACTIVATION, raws, [NOW] * len(raws)).frames
     texts = dict.fromkeys(activation.CHOICES, "LowCardinality(String)")
     before = activation.Door("activation_in", {**activation.COLUMNS, **texts})
+    parts = "SELECT countIf(startsWith(name, 'patch')) AS patches FROM system.parts WHERE database = 'stored_as_text'"
     try:
-        monkeypatch.setattr(sql, "migrations", lambda: [each for each in whole_list if each.number < 29])
+        monkeypatch.setattr(sql, "migrations", lambda: [each for each in every if each.number < 29])
         migrate(database)
-        assert before.insert(database, frames, catalogue.new_run()) == len(raws)
+        with monkeypatch.context() as patched:
+            patched.setitem(PROJECTIONS, ACTIVATION, (before,))
+            take_in(database, [event("Activated", person, VILLAGES[0], NOON) for person in range(1, 9)])
+            take_in(database, [event("SubjectErased", 1, VILLAGES[0], NOON + DAY_MS)])
+            examples_in = codec.decode_batch(ACTIVATION, raws := example_records(ACTIVATION), [NOW] * len(raws)).frames
+            catalogue.insert(database, ACTIVATION, examples_in, catalogue.UNCOUNTED)
+        assert database.rows(parts) != [{"patches": 0}]
         held = {table: _held(database, table) for table in ("activation_event", "activity")}
-        monkeypatch.setattr(sql, "migrations", lambda: whole_list)
+        monkeypatch.setattr(sql, "migrations", lambda: every)
         assert "0029_choices_as_bytes" in migrate(database)
         assert {table: _held(database, table) for table in held} == held
-        activation.EVENTS_IN.insert(database, frames, catalogue.new_run())
-        assert {table: _held(database, table) for table in held} == held
+        take_in(database, [event("SubjectErased", 2, VILLAGES[0], NOON + DAY_MS)])
+        assert len(_held(database, "activation_event")) == len(held["activation_event"]) + 1
     finally:
         database.run("DROP DATABASE stored_as_text")
 
