@@ -35,7 +35,10 @@ class Goal:
 
 @dataclass
 class Result:
-    """Figures by name, ratios between them, goals; notes say why a figure is not there."""
+    """Figures by name, ratios between them, goals; notes say why a figure is not there.
+
+    `speed`: of the machine, before and after, see `benchmarks.speed`.
+    """
 
     name: str
     command: str
@@ -43,9 +46,7 @@ class Result:
     ratios: dict[str, float] = field(default_factory=dict)
     goals: dict[str, Goal] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    speed: dict[str, list[float]] = field(
-        default_factory=dict
-    )  # of the machine, before and after: see benchmarks.speed
+    speed: dict[str, list[float]] = field(default_factory=dict)
 
     def show(self) -> None:
         table = Table("what", "value", "unit", title=self.name)

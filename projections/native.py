@@ -44,7 +44,7 @@ def choice(values: Sequence[str]) -> str:
 
 @functools.cache
 def _writer(kind: str) -> Callable[[pl.Series], bytes]:
-    return _places(re.findall(r"'(\w*)' = ", kind)) if kind.startswith("Enum8(") else WRITERS[kind]
+    return _places(re.findall(r"'([^']*)' = ", kind)) if kind.startswith("Enum8(") else WRITERS[kind]
 
 
 def _numbers(dtype: Any) -> Callable[[pl.Series], bytes]:

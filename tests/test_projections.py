@@ -265,7 +265,7 @@ def test_declared_and_live_schema_differ_by_nothing(database: Database) -> None:
             assert live == table.columns, table.name
 
 
-def test_every_value_that_a_contract_allows_has_its_byte(database: Database) -> None:
+def test_every_value_that_a_contract_allows_has_its_byte() -> None:
     """A value is refused by the contract, never by the table; and what has a byte keeps it, whatever is added."""
     allowed: dict[str, set[str]] = defaultdict(set)
     for version in (v for each in EVENTS.values() if each.topic == ACTIVATION for v in each.versions):

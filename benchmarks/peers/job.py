@@ -33,34 +33,8 @@ CONSUMER: dict[str, Any] = {"fetch.queue.backoff.ms": 10, "auto.offset.reset": "
 Row = dict[str, Any]
 
 # The door's columns, and what a type that lacks one has there.
-COLUMNS = (
-    "event_id",
-    "type",
-    "occurred_at",
-    "recorded_at",
-    "source",
-    "service_region",
-    "domicile",
-    "subject_id",
-    "age_band",
-    "sex",
-    "channel",
-    "device_class",
-    "outreach_id",
-    "step",
-    "reason",
-    "counterpart",
-)
-ABSENT: Row = {
-    "age_band": "unknown",
-    "sex": "unknown",
-    "channel": "unknown",
-    "device_class": "unknown",
-    "outreach_id": bytes(16),
-    "step": "",
-    "reason": "",
-    "counterpart": 0,
-}
+COLUMNS = tuple(activation.COLUMNS)
+ABSENT: Row = activation.ABSENT
 
 
 @dataclass(frozen=True)
@@ -127,16 +101,11 @@ def _plain(kind: Any) -> Any:
 
 
 # A door before the door: clickhouse-driver writes choices three times as fast as text as it does as bytes.
-DOOR = """
-CREATE TABLE IF NOT EXISTS text_in (
-    event_id FixedString(16), type LowCardinality(String), occurred_at DateTime64(3, 'UTC'),
-    recorded_at DateTime64(3, 'UTC'), source LowCardinality(String), service_region UInt64, domicile UInt64,
-    subject_id FixedString(16), age_band LowCardinality(String), sex LowCardinality(String),
-    channel LowCardinality(String), device_class LowCardinality(String), outreach_id FixedString(16),
-    step LowCardinality(String), reason LowCardinality(String), counterpart UInt64, run UInt64
-) ENGINE = Null;
-CREATE MATERIALIZED VIEW IF NOT EXISTS text_to_activation TO activation_in AS SELECT * FROM text_in
-"""
+TYPES = {**activation.COLUMNS, **dict.fromkeys(activation.CHOICES, "LowCardinality(String)"), "run": "UInt64"}
+DOOR = (
+    f"CREATE TABLE IF NOT EXISTS text_in ({', '.join(map(' '.join, TYPES.items()))}) ENGINE = Null",
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS text_to_activation TO activation_in AS SELECT * FROM text_in",
+)
 
 
 class Tables:
@@ -145,7 +114,7 @@ class Tables:
     def __init__(self, job: Job) -> None:
         self._client = Client("127.0.0.1", job.port, job.database)
         self._database = Database("127.0.0.1", job.port, job.database)
-        for statement in DOOR.split(";"):
+        for statement in DOOR:
             self._database.run(statement)
         self._run = new_run()
         self.touched = False
