@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from events.codec import Event
-from projections import erasure
+from projections import activation, catalogue, erasure
 from projections.clickhouse import Database
 from tests.conftest import empty
 from tests.test_projections import DAY_MS, NOON, VILLAGES, answers, contents, event, oracle, take_in
@@ -100,6 +100,15 @@ def test_a_sum_is_never_seen_too_high(clean: Database) -> None:
     take_in(clean, [ERASURE])
     coverage = [row for row in sums(clean) if "active_change" in row]
     assert coverage == [row for row in before if "active_change" in row]
+
+
+def test_a_run_from_before_the_erasure_that_counts_after_it_brings_nothing_back(clean: Database) -> None:
+    early = catalogue.new_run()
+    take_in(clean, LIFE, run=early)
+    take_in(clean, [ERASURE])
+    activation.recompute(clean, early)
+    assert holders(clean, subject_of(ERASURE)) == {}
+    assert answers(clean) == oracle([*LIFE, ERASURE])
 
 
 def rows_on_disk(database: Database) -> int:
