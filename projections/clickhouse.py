@@ -62,10 +62,13 @@ class Database:
             "send_receive_timeout": patience,
             # Equal rows of one insert are left to merges, as those of two inserts are: every reader takes them for one.
             # Looking for them in each block cost half of what an insert took.
+            # An insert's copies are written side by side; it counts when all are. One after the other, what is computed
+            # for them is computed by one thread too.
             # Lists of what a statement is about are part of its text.
             "settings": {
                 "strings_as_bytes": False,
                 "optimize_on_insert": 0,
+                "parallel_view_processing": 1,
                 "max_query_size": MOST_TEXT,
                 **_niceness(os.nice(0)),
             },

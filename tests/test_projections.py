@@ -141,8 +141,10 @@ def test_any_order_any_number_of_times_gives_the_same_rows(database: Database, l
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(log=logs, seed=st.integers(0, 1000))
-def test_counted_whole_or_as_it_came_gives_the_same_rows(database: Database, log: list[Event], seed: int) -> None:
+@given(log=logs, seed=st.integers(0, 1000), piece=st.sampled_from((1, 4, whole.CHUNK_EVENTS)))
+def test_counted_whole_or_as_it_came_gives_the_same_rows(
+    database: Database, log: list[Event], seed: int, piece: int
+) -> None:
     empty(database)
     take_in(database, log, cuts=3)
     as_it_came = contents(database)
@@ -152,9 +154,21 @@ def test_counted_whole_or_as_it_came_gives_the_same_rows(database: Database, log
     take_in(database, shuffled, cuts=2, run=catalogue.UNCOUNTED)
     assert all(not database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in activation.TOUCHED)
     for _ in range(2):  # as after a stop
-        steps = list(whole.count(database))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(whole, "CHUNK_EVENTS", piece)
+            steps = list(whole.count(database))
         assert [done for done, _ in steps] == list(range(1, steps[0][1] + 1))
         assert contents(database) == as_it_came
+
+
+@given(counts=st.dictionaries(st.sampled_from((0, *range(11, 97))), st.integers(1, 3 * whole.CHUNK_EVENTS)))
+def test_pieces_hold_every_province_once_and_no_more_than_they_may(counts: dict[int, int]) -> None:
+    events = dict(sorted(counts.items()))
+    pieces = [[each for each in events if first <= each <= last] for first, last in whole.together(events)]
+    assert [each for piece in pieces for each in piece] == list(events)
+    sums = [sum(events[each] for each in piece) for piece in pieces]
+    assert all(held <= whole.CHUNK_EVENTS for held, piece in zip(sums, pieces, strict=True) if len(piece) > 1)
+    assert all(held + events[after[0]] > whole.CHUNK_EVENTS for held, after in zip(sums, pieces[1:], strict=False))
 
 
 @pytest.mark.parametrize(

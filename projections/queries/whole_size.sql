@@ -1,3 +1,5 @@
--- How many events there are, and in which provinces.
-SELECT count() AS events, arraySort(groupUniqArray(intDiv(domicile, 100000000))) AS provinces
+-- How many events there are, by province.
+SELECT intDiv(domicile, 100000000) AS province, count() AS events
 FROM activation_event
+GROUP BY province
+ORDER BY province
