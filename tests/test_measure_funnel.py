@@ -417,6 +417,20 @@ def test_an_erasure_leaves_no_pseudonym_and_every_figure(clean: Database, client
     assert told(get(client, "0")) == before
 
 
+def test_who_was_erased_before_being_staged_is_staged_under_the_hash_alone(clean: Database, client: TestClient) -> None:
+    log = lives(6, 20)
+    subject = subject_of(log[0])
+    take_in(clean, log)
+    take_in(clean, [event("SubjectErased", 1, VILLAGES[0], CLOCK)])
+    stage(clean)
+    assert holders(clean, subject) == {}
+    erased = told(get(client, "0"))
+    empty(clean)
+    take_in(clean, log)
+    stage(clean)
+    assert erased == told(get(client, "0"))
+
+
 def test_a_pseudonym_written_while_it_is_erased_goes_too(clean: Database, client: TestClient) -> None:
     log = lives(6, 20)
     take_in(clean, log)

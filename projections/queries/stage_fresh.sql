@@ -2,4 +2,4 @@
 WITH
 -- include fresh
 SELECT count() AS events FROM fresh
-SETTINGS max_threads = 1
+SETTINGS apply_patch_parts = 0, max_threads = 1

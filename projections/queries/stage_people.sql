@@ -38,4 +38,4 @@ SELECT
     registered_at, face_at, qr_at, activated_at, used_at, kept, bitShiftLeft(toUInt64(%(generation)s), 40) + version
 FROM people
 ARRAY JOIN named AS place
-SETTINGS max_threads = 1 -- nobody waits for it
+SETTINGS apply_patch_parts = 0, max_threads = 1 -- nobody waits for it
