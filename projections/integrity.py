@@ -65,7 +65,19 @@ IN_SLICE = "WHERE (region, day) IN (SELECT region, day FROM slice)"
 
 # Tables that are kept by person: to find the events of a region and day, all of it is read.
 BY_PERSON = frozenset({"activation_event"})
-IN_SLICE_BY_PERSON = "WHERE (region, day, subject_id) IN (SELECT region, day, subject_id FROM slice)"
+# Who was erased is asked for by the hash that stands there instead.
+IN_SLICE_BY_PERSON = """
+WHERE (region, day, subject_id) IN
+(
+    SELECT region, day, if(hash IN (SELECT subject_hash FROM erased), hash, subject_id)
+    FROM
+    (
+        SELECT region, day, subject_id,
+            sipHash128Keyed((SELECT (any(k0), any(k1)) FROM erasure_key), subject_id) AS hash
+        FROM slice
+    )
+)
+"""
 
 MISSING, UNEXPECTED, DOUBLED = "missing", "unexpected", "doubled"
 NO_PLACE = -1
@@ -163,8 +175,8 @@ def refused(database: Database, run: int, topic: str) -> set[tuple[int, int]]:
 def held(database: Database, run: int, topic: str, table: str) -> dict[int, Sum]:
     """By partition: the slice's records, dead letters left out, whose event the table holds in its region and day.
 
-    A table by person is asked for the slice's people. Of one who was erased it holds the events under another id, and
-    may miss here what `lost` does not.
+    A table by person is asked for the slice's people. Of one who is just being erased it may miss here what `lost` does
+    not.
     """
     statement = _statement("integrity_window", table, IN_SLICE_BY_PERSON if table in BY_PERSON else IN_SLICE)
     rows = database.rows(statement, {"run": run, "topic": topic})
