@@ -4,6 +4,9 @@ A keyed hash takes its place. Rows are erased at once for every question, and fr
 or a day later: writing a nation's events anew for each erasure would hold up all else. The order of the steps matters:
 the person's days go before those of the hash come, so that whoever sums a village in between counts too few, with a
 lower version, and loses.
+
+Rows are hidden by patches, and a recompute and staging read the event base without applying any: it costs several times
+as much. They leave out whoever is in `erased` instead, so nothing else may take events out of the base by a patch.
 """
 
 from __future__ import annotations
