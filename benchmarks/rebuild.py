@@ -34,7 +34,7 @@ def run(count: int) -> Result:
         log.produce(stack.settings.kafka_bootstrap, ACTIVATION, 0, log.events)
         assert wait_until_taken_in(wiring.database(stack.settings), lambda *_: None), stack.worker
         assert stack.api is not None
-        for part in (stack.api.pid, stack.clickhouse.pid):  # checks and merges of what came belong to its coming
+        for part in (stack.api.pid, stack.clickhouse.pid):  # merges of what came belong to its coming
             at_rest(part)
         port, requests = stack.settings.api_port, coverage_requests(RATE * TURN_SECONDS)
         load(port, requests, RATE)
