@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".cakupan"), description="Where the embedded stack keeps its data.")
     max_batch_records: int = Field(20_000, ge=1, le=1_000_000, description="Most records of one batch.")
     max_inflight_bytes: int = Field(67_108_864, ge=1_048_576, description="Most bytes fetched and not acknowledged.")
-    recompute_interval_seconds: float = Field(3, ge=0, description="Longest pause between recomputes while behind.")
+    recompute_interval_seconds: float = Field(3, ge=0, description="Shortest pause between recomputes while behind.")
     dead_letter_ratio: float = Field(0.5, gt=0, le=1, description="Share of refused records that stops the worker.")
     dead_letter_window: int = Field(1000, ge=1, description="Records over which that share is taken, at least.")
     audit_share: float = Field(0.03, gt=0, le=1, description="Share of the time the auditor takes at most, under load.")

@@ -329,6 +329,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
+    def topic_partitions(self, topic: str) -> int | None:
+        """How many partitions a topic has; None while that is not known. Any thread.
+
+        Faust asks aiokafka's coordinator, which knows it in the member that leads the group only.
+        """
+        known = self._consumer.partitions_for_topic(topic) if self._consumer is not None else None
+        return len(known) if known else None
+
     async def fetch(self, wanted: Collection[Any], timeout: float, budget: int) -> Turn:
         """A batch of each wanted partition that has records; waits up to `timeout` seconds for the first."""
         turn: Turn = await self.call_thread(self._fetch, wanted, timeout, budget)

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 LANES = 2  # one batch is decoded while another is inserted
 INSERT_RECORDS = 50_000  # rows of an insert at most: small parts cost the database more to merge
 BACKLOG = 50_000  # records waiting, from which on the worker is behind: below it every moment counts, above it the mass
-RECOMPUTE_SHARE = 0.15  # of the time, while behind
+RECOMPUTE_SHARE = 0.15  # of the time, while behind: of all workers together, as each has its part of the log
 HEARD_SECONDS = 3.0
 LONGEST_PAUSE = 60.0  # seconds between recomputes, whatever they take: what a crash repeats
 FORGET_RUNS = 10  # finished ones, at most, whose notes are dropped together while more waits
@@ -79,12 +79,14 @@ class Ingest:
         positions: Positions,
         limit: dead_letters.Limit,
         recompute_interval: float,
+        part: Callable[[], float],
     ) -> None:
         self.database = database
         self.publisher = publisher
         self.positions = positions
         self.limit = limit
         self.recompute_interval = recompute_interval
+        self._part = part
         self._waiting: dict[str, list[Any]] = defaultdict(list)
         self._run = Run()
         self._recomputing = False
@@ -128,10 +130,12 @@ class Ingest:
 
     async def recompute_forever(self) -> None:
         """Recompute and acknowledge, run after run. Raises StopWorker."""
-        due = 0.0
+        rested = 0.0
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._run.events)
+                # A backlog begins with inserts: a recompute of the first few of them takes as much as of many.
+                due = max(rested, time.monotonic() + self.recompute_interval)
                 while self.behind() and time.monotonic() < due:
                     await _wait(self._changed, min(due - time.monotonic(), 1.0))
                 run, self._run = self._run, Run()
@@ -144,7 +148,7 @@ class Ingest:
                 self._recomputing = False
                 self._changed.notify_all()
             await self._forget(run)
-            due = began + took + min(max(self.recompute_interval, took * (1 / RECOMPUTE_SHARE - 1)), LONGEST_PAUSE)
+            rested = began + took + pause(took, self._part())
 
     def _may_insert(self, topic: str) -> bool:
         """Whether no recompute is due or under way and none of the topic's inserts, or only the mass counts."""
@@ -197,6 +201,15 @@ class Ingest:
     def _recompute(self, run: int) -> None:
         with METRICS.step.labels("recompute").time():
             activation.count(self.database, run)
+
+
+def pause(took: float, part: float) -> float:
+    """Seconds from a recompute that took so long to the next, while behind. `part`: the worker's of the log.
+
+    Whoever recomputes reads most of the base, however few people it is about. So workers share the time for it: if each
+    took all of it, two would spend twice as much, for half of the people each time.
+    """
+    return min(took * (1 / (RECOMPUTE_SHARE * part) - 1), LONGEST_PAUSE)
 
 
 def _decode(topic: str, batches: Sequence[Batch]) -> codec.Decoded:

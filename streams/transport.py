@@ -142,6 +142,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         """Where the worker stands, partition by partition; callable from any thread, Kafka is not asked."""
         return self.ledger.progress()
 
+    def part_of(self, topic: str) -> float:
+        """Which part of a topic's partitions this worker has; 1 while that is not known."""
+        ours = sum(each.topic == topic for each in self.progress())
+        return ours / (self.consumer.topic_partitions(topic) or ours) if ours else 1.0
+
     async def on_stop(self) -> None:
         """Let agents finish what they hold, commit it, then stop."""
         if self._consumer is not None:

@@ -72,7 +72,8 @@ def build_app(database: Database, options: WorkerOptions) -> WorkerApp:
     positions = Positions(database, app.progress)
     publisher = Publisher(",".join(options.brokers), timeout=30)
     limit = Limit(options.dead_letter_ratio, options.dead_letter_window)
-    ingest = Ingest(database, publisher, positions, limit, options.recompute_interval)
+    interval = options.recompute_interval
+    ingest = Ingest(database, publisher, positions, limit, interval, lambda: app.part_of(ACTIVATION))
     add_agents(app, ingest)
     _add_tasks(app, database, ingest, positions)
     return app

@@ -518,6 +518,23 @@ def test_revoked_batches_neither_block_nor_commit_and_are_read_by_their_new_owne
     run(scenario())
 
 
+def test_a_worker_knows_which_part_of_a_topic_it_has(kafka: KafkaNode) -> None:
+    topic, members = new_topic(kafka.bootstrap, 4), group()
+    publish(kafka.bootstrap, topic, numbers(40), 4)
+
+    async def scenario() -> None:
+        first, second = Worker(kafka, topic, members), Worker(kafka, topic, members)
+        assert first.app.part_of(topic) == 1
+        async with running(first):
+            await eventually(first.has_events)
+            assert first.app.part_of(topic) == 1
+            async with running(second):
+                await eventually(lambda: {worker.app.part_of(topic) for worker in (first, second)} == {0.5})
+            await eventually(lambda: first.app.part_of(topic) == 1)
+
+    run(scenario())
+
+
 def test_workers_that_join_and_leave_skip_nothing(kafka: KafkaNode) -> None:
     topic, members, gone = new_topic(kafka.bootstrap, 4), group(), threading.Event()
 
