@@ -8,7 +8,7 @@ from benchmarks.result import Figure, Goal, Result
 
 STORED = (1_000_000, 10_000_000, 100_000_000)
 PARTITIONS = (1, 2, 4, 8, 16)
-SLICE = 500_000  # events that each measure takes in
+SLICE = 2_000_000  # events that each measure takes in: enough that merges and recomputes come in their usual measure
 ROUNDS = 2  # in turns, and the quicker one counts: what else a machine does only adds
 TWO_WORKERS = (4, 2)  # partitions, workers
 FLAT = 1.2  # the dearest to the cheapest
@@ -20,10 +20,10 @@ TOGETHER = {"group.initial.rebalance.delay.ms": "10000"}
 def run(events: int) -> Result:
     """Measure up to `events` events stored."""
     result = Result("scale", f"make bench NAME=scale EVENTS={events}")
-    log = nation_log(events + min(SLICE, events // 2))
+    log = nation_log(events + _slice(events))
     _flat(result, "stored", {f"{mark:,}": each for mark, each in _by_stored(log, events).items()})
     shapes = [*((partitions, 1) for partitions in PARTITIONS), TWO_WORKERS]
-    runs = _quickest(log, shapes)
+    runs = _quickest(log, _slice(events), shapes)
     _flat(result, "partitions", {str(partitions): runs[partitions, 1] for partitions in PARTITIONS})
     one, two = runs[TWO_WORKERS[0], 1], runs[TWO_WORKERS]
     result.figures["1 worker"], result.figures["2 workers"] = (Figure(each.rate, "events/s") for each in (one, two))
@@ -46,32 +46,38 @@ def _by_stored(log: Log, events: int) -> dict[int, Run]:
     runs: dict[int, Run] = {}
     with bed(log) as here:
         settings = here.new_settings()
-        for stored in sorted({*(mark for mark in STORED if mark < events), events // 10, events}):
+        for stored in _marks(events):
             here.load(stored)
             take_in(here, settings)
             at_rest(here.clickhouse.pid)  # what it still merges is not the next events' cost
-            here.load(stored + _slice(log))
+            here.load(stored + _slice(events))
             runs[stored] = take_in(here, settings)
-            check(settings, log.truth(stored + _slice(log)))
+            check(settings, log.truth(stored + _slice(events)))
     return runs
 
 
-def _quickest(log: Log, shapes: list[tuple[int, int]]) -> dict[tuple[int, int], Run]:
+def _marks(events: int) -> list[int]:
+    """How many events are stored at each measure: far enough from each other for a slice between them."""
+    below = [mark for mark in STORED if mark <= events // 2]
+    return [*(below or [events // 10]), events]
+
+
+def _quickest(log: Log, slice_events: int, shapes: list[tuple[int, int]]) -> dict[tuple[int, int], Run]:
     """The quickest run of each number of partitions and workers."""
-    runs = [(shape, _alone(log, *shape)) for _ in range(ROUNDS) for shape in shapes]
+    runs = [(shape, _alone(log, slice_events, *shape)) for _ in range(ROUNDS) for shape in shapes]
     return {shape: min((run for each, run in runs if each == shape), key=lambda run: run.seconds) for shape in shapes}
 
 
-def _alone(log: Log, partitions: int, workers: int) -> Run:
-    """A slice into an empty system."""
+def _alone(log: Log, events: int, partitions: int, workers: int) -> Run:
+    """A slice of so many events into an empty system."""
     with bed(log, partitions, TOGETHER if workers > 1 else None) as here:
-        here.load(_slice(log))
+        here.load(events)
         settings = here.new_settings()
         took = take_in(here, settings, workers)
-        check(settings, log.truth(_slice(log)))
+        check(settings, log.truth(events))
         return took
 
 
-def _slice(log: Log) -> int:
+def _slice(events: int) -> int:
     """Small enough that the next mark lies behind it."""
-    return min(SLICE, log.events // 20)
+    return min(SLICE, events // 5)

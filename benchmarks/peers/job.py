@@ -24,7 +24,8 @@ from projections.clickhouse import Database
 
 BATCH = 20_000  # rows an insert, as many as the product's worker takes at most
 INSERT_SECONDS = 0.2
-RECOMPUTE_SECONDS = 3.0  # the product's own pause between recomputes while behind
+# As the product while behind: a recompute after so many seconds at the earliest, for this share of the time at most.
+RECOMPUTE_SECONDS, RECOMPUTE_SHARE = 3.0, 0.15
 WAITING = 4  # batches that are decoded and not yet inserted
 
 # librdkafka waits a second before it asks again for a partition whose queue is full: the one setting that matters.
@@ -145,7 +146,7 @@ class Writer:
         self._tables = tables
         self._pool = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
-        self._recomputed = time.monotonic()
+        self._due = time.monotonic() + RECOMPUTE_SECONDS
         self._done: list[Callable[[], object]] = []
 
     def write(self, rows: Sequence[Row], acknowledge: Callable[[], object] = lambda: None) -> None:
@@ -164,12 +165,14 @@ class Writer:
     def _insert(self, rows: Sequence[Row], acknowledge: Callable[[], object]) -> None:
         self._tables.insert(rows)
         self._done.append(acknowledge)
-        if time.monotonic() - self._recomputed > RECOMPUTE_SECONDS:
+        if time.monotonic() > self._due:
             self._recompute()
 
     def _recompute(self) -> None:
-        self._recomputed = time.monotonic()
+        began = time.monotonic()
         self._tables.recompute()
+        took = time.monotonic() - began
+        self._due = began + took + max(RECOMPUTE_SECONDS, took * (1 / RECOMPUTE_SHARE - 1))
         for acknowledge in self._done:
             acknowledge()
         self._done = []
