@@ -49,15 +49,18 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
         yield node
 
 
+def partitions(admin: AdminClient) -> dict[int, Any]:
+    found: dict[int, Any] = admin.list_topics(ALERT, timeout=20).topics[ALERT].partitions
+    return found
+
+
 @pytest.fixture
 def settings(log: KafkaNode, clickhouse: ClickHouseNode, tmp_path: Path) -> Iterator[Settings]:
     """A database of its own, and a topic that begins empty: what is open there is the memory of whoever watches."""
     everything = TopicPartition(ALERT, 0, OFFSET_END)
     admin = AdminClient({"bootstrap.servers": log.bootstrap})
-    # A topic just made has no leader for a moment.
-    until(
-        "the topic has a leader", lambda: admin.list_topics(ALERT, timeout=20).topics[ALERT].partitions[0].leader >= 0
-    )
+    # A topic just made has no partition for a moment, and then no leader.
+    until("the topic has a leader", lambda: any(each.leader >= 0 for each in partitions(admin).values()))
     admin.delete_records([everything])[everything].result(20)
     changed = {"alerts_look_seconds": 0.2, "webhook_allow": LOOPBACK, "webhook_metrics_port": 0}
     with own_database(log, clickhouse, tmp_path) as given:
