@@ -149,7 +149,7 @@ def command(
     )
 
 
-def until(what: str, done: Callable[[], bool], timeout: float = 120, process: Process | None = None) -> None:
+def until(what: str, done: Callable[[], bool], timeout: float = 60, process: Process | None = None) -> None:
     """Wait until it is so; fails with what the process said, if it ends or time runs out."""
     deadline = time.monotonic() + timeout
     while not done():

@@ -171,8 +171,8 @@ class Writer:
     def _recompute(self) -> None:
         began = time.monotonic()
         self._tables.recompute()
-        took = time.monotonic() - began
-        self._due = began + took + max(RECOMPUTE_SECONDS, took * (1 / RECOMPUTE_SHARE - 1))
+        ended = time.monotonic()
+        self._due = ended + max(RECOMPUTE_SECONDS, (ended - began) * (1 / RECOMPUTE_SHARE - 1))
         for acknowledge in self._done:
             acknowledge()
         self._done = []
