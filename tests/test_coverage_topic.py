@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from events.codec import Event
 from events.publisher import Publisher
 from projections import activation, blocks, catalogue, coverage, position
 from projections.clickhouse import Database
-from streams.coverage_topic import Answers
+from streams.coverage_topic import Answers, run
 from streams.log_reader import LogReader
 from tests.support import own_database, own_log, running, until
 
@@ -280,6 +281,29 @@ def test_a_partition_that_the_worker_has_not_spoken_of_yet_stands_at_its_begin(
     take_in(database, activated(1, VILLAGES[76]))
     assert answers.tick()
     assert last(settings)[VILLAGES[76]]["position"] == [0, 0, 7, 0]
+
+
+def test_having_waited_long_for_the_tables_it_does_not_wait_longer_for_the_next_look(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine everybody goes before it: it took no time of theirs that it would have to leave them."""
+    looks, ended, ask = [0], threading.Event(), coverage.mark
+
+    def slow(database: Database) -> str:
+        time.sleep(2)
+        looks[0] += 1
+        return ask(database)
+
+    monkeypatch.setattr(coverage, "mark", slow)
+    thread = threading.Thread(target=run, args=(settings.kafka_bootstrap, wiring.database(settings), ended))
+    thread.start()
+    try:
+        until("it has looked twice", lambda: looks[0] >= 2)
+        take_in(database, activated(1, VILLAGES[75]))
+        until("it is told", lambda: VILLAGES[75] in last(settings), timeout=30)
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_with_worker_and_fan_out_the_topic_comes_to_say_what_the_log_says(settings: Settings, tmp_path: Path) -> None:
