@@ -44,9 +44,13 @@ _SCHEMA = {
 
 @dataclass
 class _Account:
-    """How far a topic has receipts: up to which hour, and the next offset of each partition to look at."""
+    """How far a topic has receipts: up to which hour, and the next offset of each partition to look at.
+
+    `nothing`: the hour up to which it has no event at all, so that there is nothing to write.
+    """
 
     hour: str = ""
+    nothing: str = ""
     next: dict[int, int] = field(default_factory=dict)
 
 
@@ -88,7 +92,7 @@ class Accountant:
         """
         last = hour_of(jsonform.iso_ms(reached_ms // HOUR_MS * HOUR_MS - HOUR_MS))
         account = self._account(topic)
-        if account.hour >= last:
+        if max(account.hour, account.nothing) >= last:
             return 0
         written = 0
         for events in self._hours(topic, account, last):
@@ -97,6 +101,8 @@ class Accountant:
         if account.hour < last and account.hour:  # nothing came: the hour is over all the same
             written += self._write(topic, [Receipt(topic, WHOLE, last, 0, NOTHING)])
             account.hour = last
+        elif not account.hour:  # its first events came in an hour that isn't over: they are not read at each look
+            account.nothing = last
         return written
 
     def _account(self, topic: str) -> _Account:

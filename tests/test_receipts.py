@@ -235,6 +235,26 @@ def test_an_accountant_takes_up_where_the_last_one_stopped(
     assert (empty.count, empty.region, empty.offsets) == (0, WHOLE, {})
 
 
+def test_what_came_in_a_topics_first_hour_is_read_once_until_the_hour_is_over(
+    log: KafkaNode, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = [0], LogReader.read
+
+    def counted(*arguments: Any) -> Any:
+        reads[0] += 1
+        return read(*arguments)
+
+    with Accountant(log.bootstrap, signer) as accountant:
+        accountant._accounts[TOPIC] = type(accountant._account(TOPIC))()  # as of a topic that has no receipt yet
+        monkeypatch.setattr(LogReader, "read", counted)
+        assert accountant.close(TOPIC, BEGIN + 1) == 0
+        before = reads[0]
+        assert before > 0
+        assert accountant.close(TOPIC, BEGIN + 1) == 0
+        assert reads[0] == before
+        assert accountant.close(TOPIC, BEGIN + HOUR_MS) > 0
+
+
 def test_an_hour_whose_receipts_were_cut_short_is_counted_again(log: KafkaNode, written: list[Receipt]) -> None:
     """The one for the whole topic comes last: without it the next accountant begins with that hour."""
     topics.apply(log.bootstrap, declared=provinces.topics_of(62))
