@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,12 +25,14 @@ from events.receipts import HOUR_MS, WHOLE, Receipt, Signer, from_json, hour_of,
 from streams.fanout import CLOCKS_DIFFER_MS, Progress
 from streams.log_reader import LogReader
 from streams.metrics import FANOUT
+from streams.resting import with_rests
 from streams.routing import ARRIVED, SOURCES
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 20.0
 SLICE = 20_000
+FIRST_SLICE = 100  # of a partition: mostly enough to see that nothing more of an hour comes
 SHORT_WAIT = 0.05
 NOTHING = "0" * 16
 _SCHEMA = {
@@ -129,13 +131,15 @@ class Accountant:
         """
         bounds = {place[1]: each for place, each in self._reader.all_bounds([topic]).items()}
         at = {each: max(low, account.next.get(each, 0)) for each, (low, _) in bounds.items()}
+        size = dict.fromkeys(bounds, FIRST_SLICE)
         through = dict.fromkeys(bounds, account.hour)  # all of a partition's up to this hour is in `waiting`
         waiting = pl.DataFrame(schema=_SCHEMA)
         while (least := min(through.values())) < last:
             partition = min(each for each, hour in through.items() if hour == least)
-            end = min(at[partition] + SLICE, bounds[partition][1])
-            read = events_of(self._reader.read({(topic, partition): (at[partition], end)})[topic, partition])
-            at[partition] = end
+            end = min(at[partition] + size[partition], bounds[partition][1])
+            messages = self._reader.read({(topic, partition): (at[partition], end)})[topic, partition]
+            read = events_of(with_rests(messages))  # events are passed on in the same process, and wait for nothing
+            at[partition], size[partition] = end, SLICE
             newest = max([least, *read["hour"].to_list()])
             through[partition] = last if end == bounds[partition][1] or newest > last else _before(newest, least)
             waiting = pl.concat([waiting, read.filter((pl.col("hour") > account.hour) & (pl.col("hour") <= last))])
@@ -176,7 +180,7 @@ def read_copy(reader: LogReader, topic: str) -> pl.DataFrame:
     return whole.with_columns(pl.lit(topic).alias("topic"), pl.col("hour").alias("time")).drop("hour")
 
 
-def events_of(messages: Sequence[Any]) -> pl.DataFrame:
+def events_of(messages: Iterable[Any]) -> pl.DataFrame:
     """Hour, region, id and place of each record, from its headers; without a time of arrival, that of the record."""
     rows = []
     for message in messages:
