@@ -23,7 +23,7 @@ SELECT
     ['office', 'village_office', 'jemput_bola', 'service_mall', 'online'][modulo(draw, 5) + 1] AS channel,
     ['android_old', 'android_recent', 'ios_recent'][modulo(draw, 3) + 1] AS device_class,
     toFixedString('', 16) AS outreach_id,
-    if(type = 'AttemptFailed', 'face', '') AS step,
+    if(type = 'AttemptFailed', 'face_match', '') AS step,
     if(type = 'AttemptFailed', 'no_connectivity', '') AS reason,
     0 AS counterpart,
     %(run)s AS run
