@@ -43,12 +43,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look finds. `seen_at`: when the place had been read, in ticks; `tables`: as they were before that."""
+    """What a look finds. `seen_at`: when the place had been read, in ticks; `tables`: as they were before that. What
+    answers say of it: `since` when they are old, None where no worker has reported, and the rest."""
 
     place: LogPlace
     seen_at: float
-    synthetic: bool
     tables: Tables
+    since: dt.datetime | None
+    data: models.Data
+    absent: list[models.Absent]
 
 
 class LogState:
@@ -108,32 +111,34 @@ class LogState:
         for follow in self._follow.values():
             follow(tables)
         synthetic = self._synthetic.at(tuple((each.topic, each.partition, each.next) for each in place.taken))
-        self._last = Seen(place, seen_at, synthetic, before)
+        since = _oldest(place.taken)
+        data, absent = _told(place, since, synthetic=synthetic)
+        self._last = Seen(place, seen_at, before, since, data, absent)
         return self._last
 
     def _tables(self) -> Tables:
         return blocks.read(self._database, *LOOKED_AT, *self._follow)
 
     def _standing(self, seen: Seen) -> Standing:
-        place = seen.place
-        age = age_seconds(place.taken, self._clock())
-        absent = []
-        if age is None:
-            absent += [
-                models.Absent(field=f"data.{name}", reason=NEVER_REPORTED) for name in ("position", "age_seconds")
-            ]
-        if not place.verified:
-            absent += [
-                models.Absent(field=f"data.{name}", reason=NOT_VERIFIED) for name in ("verified_up_to", "verified_at")
-            ]
-        data = models.Data(
-            position=offsets(place.taken),
-            age_seconds=age,
-            verified_up_to=offsets(place.verified),
-            verified_at=min((each.checked_at for each in place.verified), default=None),
-            synthetic=seen.synthetic,
-        )
-        return Standing(place, seen.seen_at, seen.tables, data, absent)
+        data = seen.data.model_copy(update={"age_seconds": _age(seen.since, self._clock())})
+        return Standing(seen.place, seen.seen_at, seen.tables, data, seen.absent)
+
+
+def _told(place: LogPlace, since: dt.datetime | None, *, synthetic: bool) -> tuple[models.Data, list[models.Absent]]:
+    """What answers say of a place but for their age, and what is absent of it."""
+    missing: dict[str, str] = {}
+    if since is None:
+        missing |= dict.fromkeys(("position", "age_seconds"), NEVER_REPORTED)
+    if not place.verified:
+        missing |= dict.fromkeys(("verified_up_to", "verified_at"), NOT_VERIFIED)
+    data = models.Data(
+        position=offsets(place.taken),
+        age_seconds=None,
+        verified_up_to=offsets(place.verified),
+        verified_at=min((each.checked_at for each in place.verified), default=None),
+        synthetic=synthetic,
+    )
+    return data, [models.Absent(field=f"data.{name}", reason=reason) for name, reason in missing.items()]
 
 
 class Remembered:
@@ -179,8 +184,15 @@ def age_seconds(taken: Sequence[Place], now: dt.datetime) -> float | None:
 
     None where no worker has reported.
     """
+    return _age(_oldest(taken), now)
+
+
+def _age(since: dt.datetime | None, now: dt.datetime) -> float | None:
+    return None if since is None else max(round((now - since).total_seconds(), 3), 0.0)
+
+
+def _oldest(taken: Sequence[Place]) -> dt.datetime | None:
     if not taken:
         return None
     lagging = [each.record_at for each in taken if not each.caught_up]
-    oldest = min(lagging) if lagging else min(each.checked_at for each in taken)
-    return max(round((now - oldest).total_seconds(), 3), 0.0)
+    return min(lagging) if lagging else min(each.checked_at for each in taken)

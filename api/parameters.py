@@ -25,7 +25,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EATEN_PLUS = re.compile(r" (?=[0-9]{2}:?[0-9]{2}$)")
 
 
-async def _region(code: Annotated[str, Path(description=ALLOWED["code"], examples=["61.01"])]) -> Region:
+async def region_in(code: Annotated[str, Path(description=ALLOWED["code"], examples=["61.01"])]) -> Region:
     if not code.isascii():
         raise UnknownRegionCode(f"must be {ALLOWED['code']}")
     try:
@@ -34,7 +34,7 @@ async def _region(code: Annotated[str, Path(description=ALLOWED["code"], example
         raise UnknownRegionCode(str(error)) from None
 
 
-RegionInPath = Annotated[Region, Depends(_region)]
+RegionInPath = Annotated[Region, Depends(region_in)]
 
 
 def _read_day(value: Any) -> Any:

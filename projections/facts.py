@@ -10,7 +10,7 @@ import datetime as dt
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from events import regions
 from projections import sql
@@ -75,11 +75,17 @@ class References:
         for target, recorded_ms in targets:
             self._targets[target.region].append((target, recorded_ms))
 
-    def on(self, codes: Iterable[int], as_of: dt.date, known_ms: int = BY_NOW) -> Reference:
-        """What holds on a day for some regions, of what was recorded by a time. Of several, the one recorded last."""
+    def on(
+        self, codes: Collection[int], as_of: dt.date, known_ms: int = BY_NOW, above: Iterable[int] = ()
+    ) -> Reference:
+        """What holds on a day for some regions, of what was recorded by a time. Of several, the one recorded last.
+
+        `above`: regions whose targets alone are wanted.
+        """
         found, day = Reference(), max(as_of, EARLIEST_DAY)
         for region in codes:
             found.denominators |= self._counts.on(region, day, known_ms)
+        for region in {*codes, *above}:
             target = self._target(region, day, known_ms)
             if target is not None:
                 found.targets[region] = target

@@ -42,9 +42,10 @@ def facts_on(
     context: Context, standing: Standing, wanted: Sequence[Region], as_of: dt.date, active: Mapping[int, int]
 ) -> Facts:
     """What figures of some regions on a day need beside the people counted in them: from memory."""
-    codes = {above for each in wanted for above in regions.ancestors_of(each.number)}
+    codes = [each.number for each in wanted]
+    above = {each for code in codes for each in regions.ancestors_of(code)}
     heard = heard_of(context, standing, [each for each in wanted if each.number not in active])
-    return Facts(active, heard, context.references.at(standing).on(codes, as_of))
+    return Facts(active, heard, context.references.at(standing).on(codes, as_of, above=above))
 
 
 def heard_of(context: Context, standing: Standing, wanted: Sequence[Region]) -> set[int]:

@@ -19,6 +19,7 @@ from api.answering import respond
 from api.clocks import KnownAt, day_of, last_ms
 from api.context import Context, Ctx
 from api.coverage import Asked, Facts
+from api.direct import DirectRoute
 from api.log_state import Standing
 from api.parameters import (
     ChildrenQ,
@@ -45,7 +46,7 @@ FEW_POINTS = 400  # of a series, that take about 2 ms
 Days = History | None
 Extent = tuple[dt.date, dt.date] | None
 
-router = APIRouter(tags=["coverage"])
+router = APIRouter(tags=["coverage"], route_class=DirectRoute)
 
 
 @router.get("/v1/coverage/{code}", response_model=models.CoverageAnswer, summary="How far IKD has reached in a region")
@@ -209,8 +210,9 @@ def _facts(
     if asked.unanswerable:
         return Facts({}, set(), Reference())
     silent = [each.number for each in wanted if each.number not in active]
-    codes = {above for each in wanted for above in regions.ancestors_of(each.number)}
-    reference = context.references.at(standing).on(codes, asked.as_of, _known_ms(asked))
+    codes = [each.number for each in wanted]
+    above = {each for code in codes for each in regions.ancestors_of(code)}
+    reference = context.references.at(standing).on(codes, asked.as_of, _known_ms(asked), above)
     return Facts(active, _heard(context, standing, asked, silent), reference)
 
 

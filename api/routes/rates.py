@@ -9,10 +9,11 @@ from api import models
 from api.access import CallerOf, RegionInScope, holding
 from api.answering import respond
 from api.context import Ctx
+from api.direct import DirectRoute
 from api.live import MEDIA_TYPE, LiveResponse
 from api.parameters import NothingQ, RatesQ
 
-router = APIRouter(tags=["rates"])
+router = APIRouter(tags=["rates"], route_class=DirectRoute)
 
 
 @router.get("/v1/rates/{code}", response_model=models.RatesAnswer, summary="Events of the last minute, hour and day")
