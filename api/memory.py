@@ -87,13 +87,17 @@ class Memory:
         found, missing = self._held(codes, as_of)
         return None if missing else found
 
-    def history(self, code: int) -> lines.History | None:
-        """All that ever changed in a region, without asking the table; None where it is not here."""
+    def line(self, code: int) -> Line | None:
+        """The line of a region, without asking the table; None where it is not here."""
         line = self._lines.get(code)
-        if line is None:
-            return None
-        line.used = True
-        return line.history()
+        if line is not None:
+            line.used = True
+        return line
+
+    def history(self, code: int) -> lines.History | None:
+        """All that ever changed in a region, likewise."""
+        line = self.line(code)
+        return None if line is None else line.history()
 
     def _held(self, codes: Sequence[int], as_of: dt.date) -> tuple[dict[int, int], list[int]]:
         day, held, found, missing = _number(as_of), self._lines, {}, []

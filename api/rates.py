@@ -38,8 +38,8 @@ class Rates:
     def at_once(self, region: Region, at: dt.datetime, now: dt.datetime) -> models.RatesAnswer | None:
         """From memory; None where something is to be waited for."""
         standing = self.log_state.recent()
-        history = self.memory.history(region.number)
-        if standing is None or history is None or self.sources.ready(standing) is None:
+        line = self.memory.line(region.number)
+        if standing is None or line is None or self.sources.ready(standing) is None:
             return None
         counts = self.recent.rates(region.number, end_of_minute(at)) if at <= now else []
         return None if counts is None else self._answer(standing, region, at, now, counts)
@@ -71,8 +71,8 @@ class Rates:
         )
 
     def _heard(self, region: Region, standing: Standing) -> Heard:
-        history = self.memory.history(region.number)
-        extent = answers.extent(self.database, region.number) if history is None else history.extent
+        line = self.memory.line(region.number)
+        extent = answers.extent(self.database, region.number) if line is None else line.extent
         first_days = {} if extent is None else {region.number: extent[0]}
         return Heard(first_days, self.sources.at(standing))
 

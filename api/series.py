@@ -70,9 +70,9 @@ def points(changes: Sequence[Change], interval: str, first: dt.date, last: dt.da
     """One point a period from `first` to `last`. A change that starts before `first` is what was earlier."""
     by_start = {each.start: each for each in changes}
     active = sum(each.active_change for each in changes if each.start < first)
-    filled = []
+    nothing, filled = Change(first, 0, 0, 0, 0, 0), []
     for start, end in periods(interval, first, last):
-        change = by_start.get(start) or Change(start, 0, 0, 0, 0, 0)
+        change = by_start.get(start, nothing)
         active += change.active_change
         filled.append(
             models.Point(

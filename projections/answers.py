@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from events import regions
 from projections import sql
@@ -22,8 +23,7 @@ BY_NOW = 2**62
 MINUTES_RIGHT_SECONDS = 8 * 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Denominator:
+class Denominator(NamedTuple):
     """A count of people. `value` None: released only later, first on `first`. An estimate has a `method`."""
 
     value: int | None
@@ -74,8 +74,7 @@ class LogPlace:
     verified: list[Place]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What changed in a period: people, by domicile."""
 
     start: dt.date
@@ -86,8 +85,7 @@ class Change:
     moved_out: int
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """Events of one channel in the window of so many seconds."""
 
     seconds: int

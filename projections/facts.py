@@ -7,6 +7,7 @@ fact carries when it was recorded, so what was known at any time can be asked of
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -19,6 +20,7 @@ from projections.base import EPOCH
 from projections.clickhouse import Database
 
 NEVER = BY_NOW + 1
+DAYS_KEPT = 1024  # counts of many regions are released for the same few days
 
 # The tables that `references` and `sources` read.
 OF_REFERENCES = ("denominator", "target")
@@ -146,5 +148,6 @@ def sources(database: Database) -> Sources:
     return Sources(database.stream(sql.query("sources_stand")))
 
 
+@functools.lru_cache(DAYS_KEPT)
 def _date(days: int) -> dt.date:
     return EPOCH + dt.timedelta(days=days)

@@ -6,7 +6,7 @@ import datetime as dt
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ Column = np.ndarray[Any, np.dtype[np.int64]]
 Fresh = list[tuple[int, int, int, int, int, int]]  # region, day since 1970, change, deactivated, moved in, moved out
 Steps = tuple["array[int]", "array[int]"]  # days since 1970, active people at their end
 Moves = tuple["array[int]", "array[int]"]  # some days since 1970; of each the deactivated, moved in and moved out
+Extent = tuple[dt.date, dt.date] | None  # first and last day with a change; None: no event has named the region
 NO_MOVES = (0, 0, 0)
 CHANGES = 5  # numbers in a Change
 _NONE: Steps = array("H"), array("h")
@@ -44,29 +45,28 @@ class History:
     @classmethod
     def of(cls, changes: Sequence[Change]) -> History:
         """Of changes by day, in order."""
-        rows = [astuple(each)[1:] for each in changes]
+        rows = [each[1:] for each in changes]
         return cls(
             np.array([(each.start - EPOCH).days for each in changes], np.int64),
             np.array(rows, np.int64).reshape(-1, CHANGES),
         )
 
     @property
-    def extent(self) -> tuple[dt.date, dt.date] | None:
-        """First and last day; None where no event has named the region."""
+    def extent(self) -> Extent:
         return (_date(self.days[0]), _date(self.days[-1])) if len(self.days) else None
 
     def together(self, starts: Sequence[dt.date], last: dt.date) -> list[Change]:
         """Changes up to `last`, added up from one of `starts` to the next; those of before with the first one."""
         if not starts:
             return []
-        numbers = np.array([(each - EPOCH).days for each in starts], np.int64)
+        numbers = np.array([each.toordinal() for each in starts], np.int64) - EPOCH.toordinal()
         until = int(np.searchsorted(self.days, (last - EPOCH).days, "right"))
         places = np.maximum(np.searchsorted(numbers, self.days[:until], "right") - 1, 0)
-        used, begins = np.unique(places, return_index=True)
-        if not len(used):
+        begins = np.flatnonzero(np.diff(places, prepend=-1))
+        if not len(begins):
             return []
         sums = np.add.reduceat(self.changes[:until], begins, axis=0).tolist()
-        return [Change(starts[place], *counts) for place, counts in zip(used.tolist(), sums, strict=True)]
+        return [Change(starts[place], *counts) for place, counts in zip(places[begins].tolist(), sums, strict=True)]
 
 
 class Line:
@@ -97,6 +97,11 @@ class Line:
             return None
         place = bisect_right(days, day)
         return totals[place - 1] if place else 0
+
+    @property
+    def extent(self) -> Extent:
+        (days, _), _ = self._kept
+        return (_date(days[0]), _date(days[-1])) if days else None
 
     def history(self) -> History:
         """All that ever changed."""

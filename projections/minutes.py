@@ -123,15 +123,18 @@ def rates(held: Sequence[Rows], channels: Sequence[str], region: int, end: int) 
     if not len(keys):
         return []
     counts = np.concatenate([each.counts for each in parts])
-    numbers = keys & (MOST_CHANNELS - 1)
-    age = end - _minutes(keys)
-    found = []
-    for minutes in WINDOWS:
-        some = age <= minutes
-        sums = np.zeros((len(channels), COUNTS), np.int64)
-        for column in range(COUNTS):
-            sums[:, column] = np.bincount(numbers[some], counts[some, column], len(channels))
-        found += [Count(minutes * 60, channels[place], *row) for place, row in enumerate(sums.tolist()) if row[0]]
+    # Of each row the shortest window that holds it; what a window counts is in all longer ones too.
+    window = np.searchsorted(WINDOWS, end - _minutes(keys))
+    places = window * len(channels) + (keys & (MOST_CHANNELS - 1))
+    size = len(WINDOWS) * len(channels)
+    sums = np.stack([np.bincount(places, counts[:, column], size) for column in range(COUNTS)], axis=1)
+    totals = sums.reshape(len(WINDOWS), len(channels), COUNTS).cumsum(axis=0).astype(np.int64).tolist()
+    found = [
+        Count(minutes * 60, name, *row)
+        for minutes, rows in zip(WINDOWS, totals, strict=True)
+        for name, row in zip(channels, rows, strict=True)
+        if row[0]
+    ]
     return sorted(found, key=lambda each: (each.seconds, each.channel))
 
 

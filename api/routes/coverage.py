@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,13 +37,12 @@ from events import regions
 from events.regions import NATION, Region
 from projections import answers
 from projections.answers import Reference
-from projections.lines import History
+from projections.lines import Extent, History
 
 FEW_POINTS = 400  # of a series, that take about 2 ms
 
 # What changed in a region, from memory or from what was known; None where the table is to be asked.
 Days = History | None
-Extent = tuple[dt.date, dt.date] | None
 
 router = APIRouter(tags=["coverage"], route_class=DirectRoute)
 
