@@ -31,8 +31,9 @@ class DirectRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self._takes = get_type_hints(endpoint, include_extras=True)
-        self._takes.pop("return")
-        self._is_direct = inspect.iscoroutinefunction(endpoint) and {"region", "query"} <= self._takes.keys() <= TAKES
+        self._takes.pop("return", None)
+        takes_these = {"region", "query"} <= self._takes.keys() <= TAKES
+        self._is_direct = takes_these and inspect.iscoroutinefunction(endpoint) and not self.dependencies
         if self._is_direct:
             self._query: type[BaseModel] = get_args(self._takes["query"])[0]
             self._checks = _checks(self._takes["region"])

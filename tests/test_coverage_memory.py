@@ -425,7 +425,7 @@ def test_a_line_tells_who_left_and_moved() -> None:
     chance = random.Random(6)
     for most in (3, 200, 70_000, 3_000_000_000):
         line, days = lines.nobody(), dict[int, tuple[int, int, int, int]]()
-        assert line.history().extent is None
+        assert line.history().extent is line.extent is None
         for _ in range(300):
             day, activated = chance.randint(0, 80), chance.randint(0, most)
             moves = (0, 0, 0) if chance.random() < 0.5 else (chance.randint(0, most), chance.randint(0, most), 1)
@@ -436,7 +436,7 @@ def test_a_line_tells_who_left_and_moved() -> None:
             history = line.history()
             assert history.days.tolist() == sorted(days)
             assert history.changes[:, 1:].tolist() == [list(days[each]) for each in sorted(days)]
-            assert history.extent == (_date(min(days)), _date(max(days)))
+            assert history.extent == line.extent == (_date(min(days)), _date(max(days)))
 
 
 def test_changes_are_added_up_from_start_to_start() -> None:
