@@ -11,7 +11,7 @@ import functools
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from events import regions
 from projections import sql
@@ -77,17 +77,22 @@ class References:
         for target, recorded_ms in targets:
             self._targets[target.region].append((target, recorded_ms))
 
-    def on(
-        self, codes: Collection[int], as_of: dt.date, known_ms: int = BY_NOW, above: Iterable[int] = ()
-    ) -> Reference:
-        """What holds on a day for some regions, of what was recorded by a time. Of several, the one recorded last.
+    def on(self, codes: Iterable[int], as_of: dt.date, known_ms: int = BY_NOW) -> Reference:
+        """What holds on a day for some regions, of what was recorded by a time. Of several, the one recorded last."""
+        codes = list(codes)
+        return self._reference(codes, codes, as_of, known_ms)
 
-        `above`: regions whose targets alone are wanted.
-        """
+    def about(self, codes: Iterable[int], as_of: dt.date, known_ms: int = BY_NOW) -> Reference:
+        """The same, with the targets of all regions above: one holds within its region where none is nearer."""
+        codes = list(codes)
+        above = {each for code in codes for each in regions.ancestors_of(code)}
+        return self._reference(codes, above, as_of, known_ms)
+
+    def _reference(self, counted: Iterable[int], aimed: Iterable[int], as_of: dt.date, known_ms: int) -> Reference:
         found, day = Reference(), max(as_of, EARLIEST_DAY)
-        for region in codes:
+        for region in counted:
             found.denominators |= self._counts.on(region, day, known_ms)
-        for region in {*codes, *above}:
+        for region in aimed:
             target = self._target(region, day, known_ms)
             if target is not None:
                 found.targets[region] = target

@@ -133,6 +133,10 @@ def test_memory_and_tables_agree(clean: Database, seed: int) -> None:
         as_of = chance.choice(DAYS) + dt.timedelta(days=chance.randint(-1, 1))
         known_ms = chance.choice((BY_NOW, *RECORDED_MS)) + chance.randint(-1, 0)
         assert references.on(codes, as_of, known_ms) == reference_by_sql(clean, codes, as_of, known_ms)
+        above = sorted({each for code in codes for each in regions.ancestors_of(code)})
+        about = references.about(codes, as_of, known_ms)
+        assert about.denominators == references.on(codes, as_of, known_ms).denominators
+        assert about.targets == reference_by_sql(clean, above, as_of, known_ms).targets
         assert sources.heard(codes[0], known_ms) == heard_by_sql(clean, codes[0], known_ms)
 
 

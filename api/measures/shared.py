@@ -11,7 +11,6 @@ from api.context import Context
 from api.coverage import Facts, rounded
 from api.log_state import Standing
 from api.models import Model
-from events import regions
 from events.regions import Region
 
 ONE_DAY = dt.timedelta(days=1)
@@ -42,10 +41,9 @@ def facts_on(
     context: Context, standing: Standing, wanted: Sequence[Region], as_of: dt.date, active: Mapping[int, int]
 ) -> Facts:
     """What figures of some regions on a day need beside the people counted in them: from memory."""
-    codes = [each.number for each in wanted]
-    above = {each for code in codes for each in regions.ancestors_of(code)}
+    reference = context.references.at(standing).about((each.number for each in wanted), as_of)
     heard = heard_of(context, standing, [each for each in wanted if each.number not in active])
-    return Facts(active, heard, context.references.at(standing).on(codes, as_of, above=above))
+    return Facts(active, heard, reference)
 
 
 def heard_of(context: Context, standing: Standing, wanted: Sequence[Region]) -> set[int]:

@@ -208,9 +208,8 @@ def _facts(
     if asked.unanswerable:
         return Facts({}, set(), Reference())
     silent = [each.number for each in wanted if each.number not in active]
-    codes = [each.number for each in wanted]
-    above = {each for code in codes for each in regions.ancestors_of(code)}
-    reference = context.references.at(standing).on(codes, asked.as_of, _known_ms(asked), above)
+    codes = (each.number for each in wanted)
+    reference = context.references.at(standing).about(codes, asked.as_of, _known_ms(asked))
     return Facts(active, _heard(context, standing, asked, silent), reference)
 
 

@@ -99,8 +99,7 @@ def _asked(
     context: Context, standing: Standing, whom: Sequence[Region], day: dt.date, query: LiveQuery
 ) -> tuple[Asked, Reference]:
     """The question about denominators, on one basis for all, and what is known of them."""
-    codes = {code for each in whom for code in regions.ancestors_of(each.number)}
-    reference = context.references.at(standing).on(codes, day)
+    reference = context.references.at(standing).about((each.number for each in whom), day)
     asked = Asked(day, context.options.today(), query.basis, query.estimate)
     return coverage.on_one_basis(whom[0], asked, Facts({}, frozenset(), reference)), reference
 

@@ -76,7 +76,7 @@ def next_visits(region: VillagesInScope, query: Annotated[NextVisitsQuery, Query
 
 def _asked(context: Context, standing: Standing, region: Region, asked: Asked) -> Asked:
     """The question on one basis for all villages."""
-    reference = context.references.at(standing).on(regions.ancestors_of(region.number), asked.as_of)
+    reference = context.references.at(standing).about([region.number], asked.as_of)
     return coverage.on_one_basis(region, asked, Facts({}, frozenset(), reference))
 
 

@@ -47,7 +47,7 @@ def find(database: Database, now: dt.datetime, open_: Collection[Key]) -> Iterat
 def risk(database: Database, references: References, region: Region, today: dt.date) -> Risk | None:
     """What the tables say of one region's target; None: it can't be told whether it will be met."""
     asked = coverage.Asked(today, today)
-    reference = references.on(regions.ancestors_of(region.number), today)
+    reference = references.about([region.number], today)
     target = coverage.target_of(region, asked, reference)
     if isinstance(target, Missing) or target.valid_to is None:
         return Risk(None, None)
