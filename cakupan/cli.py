@@ -3,75 +3,79 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 import typer
 
-from cakupan.commands import (
-    alerts,
-    audit,
-    dead_letters,
-    doctor,
-    fanout,
-    importing,
-    migrate,
-    publish,
-    rebuild,
-    receipts,
-    repair,
-    serve,
-    simulate,
-    status,
-    subscriber,
-    topics,
-    up,
-    verify,
-    webhook,
-    worker,
-)
 from cakupan.embedded.errors import StackError
+from cakupan.errors import ApiAway
 from cakupan.report import EXIT_AWAY, EXIT_BAD_INPUT, say
 from cakupan.settings import SettingsError
-from cakupan.verify import ApiAway
 from events.errors import ContractError, PublishError, RegistryAway
 from projections.errors import DatabaseError
 
-app = typer.Typer(
-    name="cakupan",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="How far Indonesia's Digital Population Identity (IKD) has reached: live, exact, by region.",
-    epilog="Settings are environment variables CAKUPAN_...; `cakupan doctor` lists them.",
-)
+# Name to module and what in it is the command, in the order of `cakupan --help`; `app` is several in one.
+COMMANDS = {
+    "up": ("up", "up"),
+    "doctor": ("doctor", "doctor"),
+    "topics": ("topics", "app"),
+    "migrate": ("migrate", "migrate"),
+    "worker": ("worker", "worker"),
+    "serve": ("serve", "serve"),
+    "simulate": ("simulate", "app"),
+    "import": ("importing", "import_file"),
+    "publish": ("publish", "publish"),
+    "verify": ("verify", "verify"),
+    "audit": ("audit", "audit"),
+    "alerts": ("alerts", "alerts"),
+    "fanout": ("fanout", "fanout"),
+    "receipts": ("receipts", "app"),
+    "repair": ("repair", "repair"),
+    "rebuild": ("rebuild", "rebuild"),
+    "dead-letters": ("dead_letters", "app"),
+    "subscriber": ("subscriber", "app"),
+    "webhook": ("webhook", "app"),
+    "webhooks": ("webhook", "webhooks"),
+    "status": ("status", "status"),
+}
 
-app.command("up")(up.up)
-app.command("doctor")(doctor.doctor)
-app.add_typer(topics.app, name="topics")
-app.command("migrate")(migrate.migrate)
-app.command("worker")(worker.worker)
-app.command("serve")(serve.serve)
-app.add_typer(simulate.app, name="simulate")
-app.command("import")(importing.import_file)
-app.command("publish")(publish.publish)
-app.command("verify")(verify.verify)
-app.command("audit")(audit.audit)
-app.command("alerts")(alerts.alerts)
-app.command("fanout")(fanout.fanout)
-app.add_typer(receipts.app, name="receipts")
-app.command("repair")(repair.repair)
-app.command("rebuild")(rebuild.rebuild)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(subscriber.app, name="subscriber")
-app.add_typer(webhook.app, name="webhook")
-app.command("webhooks")(webhook.webhooks)
-app.command("status")(status.status)
+
+def app(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands. To import all of them takes a process a second more than its own."""
+    made = typer.Typer(
+        name="cakupan",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="How far Indonesia's Digital Population Identity (IKD) has reached: live, exact, by region.",
+        epilog="Settings are environment variables CAKUPAN_...; `cakupan doctor` lists them.",
+    )
+    made.callback()(_nothing_before)
+    for name in names:
+        module, attribute = COMMANDS[name]
+        command = getattr(import_module(f"cakupan.commands.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            made.add_typer(command, name=name)
+        else:
+            made.command(name)(command)
+    return made
+
+
+def _nothing_before() -> None:
+    """With a callback a command keeps its name where it is the only one."""
+
+
+def _wanted(arguments: list[str]) -> Iterable[str]:
+    """The command that is asked for; all, where it is none of them: for help, and to say what was meant."""
+    return arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
 
 
 def main() -> None:
     """Run a command. What can go wrong ends in one clear line, never in a traceback."""
     try:
-        app()
+        app(_wanted(sys.argv[1:]))()
     except SettingsError as error:
         _end(f"settings: {error}", EXIT_BAD_INPUT)
     except (StackError, ContractError) as error:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from cakupan import recount
+from cakupan.errors import ApiAway
 from cakupan.recount import Change, Log, Place, RegionDay, Stage
 from events import catalogue, regions
 from projections import sql, stages
@@ -55,10 +56,6 @@ class Report:
     @property
     def right(self) -> bool:
         return not self.differences
-
-
-class ApiAway(RuntimeError):
-    """The API does not answer, or not as it should."""
 
 
 def compare(log: Log, database: Database, api: httpx.Client, on_progress: Progress = lambda *_: None) -> Report:

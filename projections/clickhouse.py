@@ -8,6 +8,7 @@ import queue
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 from clickhouse_driver import Client, defines
@@ -18,7 +19,6 @@ from clickhouse_driver.varint import write_varint
 from clickhouse_driver.writer import write_binary_str, write_binary_uint8
 
 from projections.errors import QueryFailed, Unavailable
-from projections.native import Block
 
 # The driver logs each failed connection with its traceback; what it has to say stands in our errors.
 logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
@@ -32,6 +32,14 @@ MOST_TEXT = 64 << 20  # bytes of a statement
 # ClickHouse's codes for "not now": memory limit, too many queries, too many parts, time-outs, no room on the disk,
 # a table read-only for the moment. The rest is about the statement.
 RETRY_LATER = frozenset({159, 160, 202, 209, 210, 241, 242, 243, 252, 319, 425, 439})
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows in columns: name to (type as ClickHouse writes it, the values' bytes). `projections.native` makes them."""
+
+    rows: int
+    columns: dict[str, tuple[str, bytes]]
 
 
 class Database:

@@ -9,23 +9,16 @@ import functools
 import re
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+
+from projections.clickhouse import Block
 
 # LowCardinality: version of the keys; a dictionary comes with every block.
 _KEYS_VERSION = struct.pack("<q", 1)
 _OWN_DICTIONARY = 1 << 9 | 1 << 10
 _INDEX_TYPES: tuple[tuple[int, Any], ...] = ((1 << 8, pl.UInt8), (1 << 16, pl.UInt16), (1 << 32, pl.UInt32))
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows in columns: name to (type as ClickHouse writes it, the values' bytes)."""
-
-    rows: int
-    columns: dict[str, tuple[str, bytes]]
 
 
 def block(frame: pl.DataFrame, types: dict[str, str]) -> Block:

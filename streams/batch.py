@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import faust
+from typing import Protocol
 
 COLLECT_AFTER = 200_000  # new objects
 
@@ -88,15 +86,3 @@ class Batch:
     def __repr__(self) -> str:
         place = f"{self.topic}/{self.partition}"
         return f"<Batch {place} {self.first_offset}..{self.last_offset}, {self.count} records, {self.size} bytes>"
-
-
-class BatchSchema(faust.Schema):  # type: ignore[misc]  # Faust has no types
-    """Hands keys and values to the agent as they are: Faust never decodes, so it never drops what it can't decode."""
-
-    def loads_key(self, _app: Any, message: Any, **_: Any) -> Any:
-        """The key, untouched."""
-        return message.key
-
-    def loads_value(self, _app: Any, message: Any, **_: Any) -> Any:
-        """The value, untouched."""
-        return message.value

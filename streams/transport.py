@@ -32,7 +32,6 @@ from faust.transport.drivers import aiokafka as driver
 from mode import CrashingSupervisor, Service
 from yarl import URL
 
-from streams.batch import BatchSchema
 from streams.consumer import FAUST_LOG, BatchConsumer, TransportSettings
 from streams.ledger import GapCallback, Ledger, Partition, PartitionProgress
 
@@ -201,6 +200,18 @@ def _contained(fun: AgentFunction) -> AgentFunction:
             raise AgentEnded(f"agent {fun.__qualname__} ended: {error!r}") from error
 
     return contained
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc]  # Faust has no types
+    """Hands keys and values to the agent as they are: Faust never decodes, so it never drops what it can't decode."""
+
+    def loads_key(self, _app: Any, message: Any, **_: Any) -> Any:
+        """The key, untouched."""
+        return message.key
+
+    def loads_value(self, _app: Any, message: Any, **_: Any) -> Any:
+        """The value, untouched."""
+        return message.value
 
 
 class BatchStream(faust.Stream):  # type: ignore[misc]

@@ -41,12 +41,12 @@ def commands() -> list[list[str]]:
     names += [["subscriber", each] for each in ("add", "list", "rotate", "remove", "certificates")]
     names += [["receipts", each] for each in ("check", "list", "key")]
     names += [["webhook", e] for e in ("add", "list", "rotate", "remove", "enable", "parked", "replay", "test")]
-    return names + [[str(each.name)] for each in app.registered_commands]
+    return names + [[str(each.name)] for each in app().registered_commands]
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_every_command_has_help_with_an_example(command: list[str]) -> None:
-    answer = CliRunner().invoke(app, [*command, "--help"])
+    answer = CliRunner().invoke(app(), [*command, "--help"])
     assert answer.exit_code == 0
     assert "Example" in answer.output
 

@@ -462,7 +462,7 @@ def test_webhooks_that_can_not_be(settings: Settings, receiver: Receiver, change
 
 def test_the_command(settings: Settings, log: KafkaNode, receiver: Receiver) -> None:
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(app, ["webhook", *arguments], env=environment(settings))
+        return CliRunner().invoke(app(), ["webhook", *arguments], env=environment(settings))
 
     made = run("add", receiver.url, "--name", "office", "--region", "61", "--json")
     assert made.exit_code == 0, made.output

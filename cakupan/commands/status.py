@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 
 from cakupan import wiring
+from cakupan.errors import ApiAway
 from cakupan.report import EXIT_WRONG, emit_json, out
 from cakupan.settings import Settings, read_settings
-from cakupan.verify import ApiAway
 
 
 def status(json_: bool = typer.Option(False, "--json", help="Report as JSON.")) -> None:
