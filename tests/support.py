@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cakupan import wiring
 from cakupan.embedded.clickhouse import ClickHouseNode
 from cakupan.embedded.kafka import KafkaNode
 from cakupan.settings import Settings
@@ -21,6 +20,8 @@ from events import topics
 from projections.clickhouse import Database
 from projections.migrate import migrate
 from tests.conftest import free_port
+
+MIGRATED = "migrated"  # a database that tests copy and nobody writes to
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def own_database(log: KafkaNode, clickhouse: ClickHouseNode, folder: Path, migra
         data_dir=folder,
     )
     if migrated:
-        migrate(wiring.database(settings))
+        copy_migrated(clickhouse.port, name)
     try:
         yield settings
     finally:
@@ -65,6 +66,22 @@ def own_database(log: KafkaNode, clickhouse: ClickHouseNode, folder: Path, migra
                 "SELECT name FROM system.databases WHERE startsWith(name, %(name)s)", {"name": name}
             ):
                 engine.run(f"DROP DATABASE {row['name']}")
+
+
+def copy_migrated(port: int, name: str) -> None:
+    """Tables and rows as migrations make them, in a new database. Migrating takes a second, a copy a third of it."""
+    whole, own = Database("127.0.0.1", port, MIGRATED), Database("127.0.0.1", port, name)
+    if not own.rows("SELECT 1 FROM system.databases WHERE name = %(name)s", {"name": MIGRATED}):
+        own.run(f"CREATE DATABASE {MIGRATED}")
+        migrate(whole)
+    tables = whole.rows(
+        "SELECT name, create_table_query AS made, total_rows AS rows FROM system.tables"
+        " WHERE database = currentDatabase() ORDER BY engine = 'MaterializedView'"
+    )
+    for each in tables:
+        own.run(each["made"].replace(f"{MIGRATED}.", f"{name}.").replace("%", "%%"))
+        if each["rows"]:
+            own.run(f"INSERT INTO {each['name']} SELECT * FROM {MIGRATED}.{each['name']}")
 
 
 def own_system(folder: Path) -> Settings:

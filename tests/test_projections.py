@@ -28,6 +28,7 @@ from projections.clickhouse import LEISURE, Database
 from projections.errors import QueryFailed, Unavailable
 from projections.migrate import MigrationChanged, migrate
 from tests.conftest import empty
+from tests.support import copy_migrated
 
 VILLAGES = (6101012001, 6101012002, 6101022001, 6172021001, 3201011001)
 DAY_MS = 86_400_000
@@ -351,6 +352,29 @@ def test_what_grows_with_people_and_events_is_packed_alike_however_large(databas
 
 def test_migrating_again_runs_nothing(database: Database) -> None:
     assert migrate(database) == []
+
+
+def test_the_copy_that_tests_use_is_what_migrations_make(clickhouse: ClickHouseNode, database: Database) -> None:
+    """Migrated once and copied often: the same tables and views, the same text of each, the same rows in them."""
+    database.run("CREATE DATABASE copied")
+    copied = Database("127.0.0.1", clickhouse.port, "copied")
+    try:
+        copy_migrated(clickhouse.port, "copied")
+        assert _schema(copied) == _schema(database)
+        for table, columns in (("region", "code, name, level, parent"), ("migration", "number, name, digest")):
+            kept = f"SELECT {columns} FROM {table} FINAL ORDER BY {columns}"
+            assert copied.rows(kept) == database.rows(kept) != []
+        assert migrate(copied) == []
+    finally:
+        database.run("DROP DATABASE copied")
+
+
+def _schema(database: Database) -> dict[str, str]:
+    rows = database.rows(
+        "SELECT name, replaceAll(create_table_query, currentDatabase() || '.', '') AS made"
+        " FROM system.tables WHERE database = currentDatabase()"
+    )
+    return {row["name"]: row["made"] for row in rows}
 
 
 def test_an_edited_migration_is_refused(database: Database) -> None:
