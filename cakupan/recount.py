@@ -6,6 +6,7 @@ Shares no code with the worker's path: not the batch reader, not the SQL. Slow a
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import io
 import time
 from collections import Counter, defaultdict
@@ -128,7 +129,7 @@ def _decode(raw: bytes) -> LogEvent:
     schema_id = int.from_bytes(raw[1:5], "big")
     event, version = catalogue.BY_SCHEMA_ID[schema_id]
     values = fastavro.schemaless_reader(io.BytesIO(raw[5:]), _schema(schema_id), None)
-    return LogEvent(event.name, {**version.filled, **values})
+    return LogEvent(event.name, {**version.filled, **values} if version.filled else values)
 
 
 _SCHEMAS: dict[int, Any] = {}
@@ -148,7 +149,12 @@ def _plain(kind: Any) -> Any:
 
 def wib_day(at_ms: int) -> dt.date:
     """The day in western Indonesian time."""
-    return EPOCH + dt.timedelta(days=(at_ms + 7 * 3_600_000) // DAY_MS)
+    return _day((at_ms + 7 * 3_600_000) // DAY_MS)
+
+
+@functools.cache
+def _day(number: int) -> dt.date:
+    return EPOCH + dt.timedelta(days=number)
 
 
 @dataclass
@@ -162,8 +168,11 @@ class Change:
     moved_out: int = 0
 
     def add(self, other: Change) -> None:
-        for name in vars(self):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.active_change += other.active_change
+        self.activated += other.activated
+        self.deactivated += other.deactivated
+        self.moved_in += other.moved_in
+        self.moved_out += other.moved_out
 
 
 def count_coverage(log: Log) -> dict[RegionDay, Change]:
@@ -253,20 +262,26 @@ _RATES = {
 
 def count_rates(log: Log) -> dict[RegionDay, Counter[str]]:
     """Events by region of domicile, villages and everything above them, and day, by what they are."""
-    out: dict[RegionDay, Counter[str]] = defaultdict(Counter)
+    of_villages: dict[RegionDay, Counter[str]] = defaultdict(Counter)
     for name, values in _activations(log):
-        village, day = values["domicile"], wib_day(values["occurred_at"])
+        of_villages[values["domicile"], wib_day(values["occurred_at"])][name] += 1
+    out: dict[RegionDay, Counter[str]] = defaultdict(Counter)
+    for (village, day), names in of_villages.items():
         for region in {village, village // 10**4, village // 10**6, village // 10**8, 0}:
             counts = out[region, day]
-            counts["events"] += 1
-            if name in _RATES:
-                counts[_RATES[name]] += 1
+            for name, count in names.items():
+                counts["events"] += count
+                if name in _RATES:
+                    counts[_RATES[name]] += count
     return dict(out)
+
+
+_OF_ACTIVATION = frozenset(name for name, each in catalogue.EVENTS.items() if each.topic == catalogue.ACTIVATION)
 
 
 def _activations(log: Log) -> Iterator[tuple[str, dict[str, Any]]]:
     for event in log.events.values():
-        if catalogue.EVENTS[event.name].topic == catalogue.ACTIVATION:
+        if event.name in _OF_ACTIVATION:
             yield event.name, event.values
 
 

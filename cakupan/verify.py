@@ -8,7 +8,7 @@ import hashlib
 import operator
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,7 @@ from projections.clickhouse import Database
 PARALLEL = 8
 STAGED_SECONDS = 60.0
 Progress = Callable[[str, int, int], None]
+Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -157,15 +158,15 @@ class Copy:
     query: str
     types: tuple[str, ...]
     region: str
-    day: Callable[[Mapping[str, Any]], dt.date]
+    day: Callable[[Values], dt.date]
     text: tuple[str, ...]
 
 
-def _at(values: Mapping[str, Any]) -> dt.date:
+def _at(values: Values) -> dt.date:
     return recount.wib_day(values["occurred_at"])
 
 
-def _on(name: str) -> Callable[[Mapping[str, Any]], dt.date]:
+def _on(name: str) -> Callable[[Values], dt.date]:
     return lambda values: recount.EPOCH + dt.timedelta(days=values[name])
 
 
@@ -216,7 +217,15 @@ _AS_TEXT: dict[type, Callable[[Any], str]] = {bytes: bytes.hex, float: lambda va
 
 
 def _base(log: Log, database: Database) -> list[Difference]:
-    return [each for copy in COPIES for each in _differing(copy.table, _digests(log, copy), database, copy.query)]
+    by_type: dict[str, list[Values]] = defaultdict(list)
+    for event in log.events.values():
+        by_type[event.name].append(event.values)
+    erased = _erased(log)
+    return [
+        each
+        for copy in COPIES
+        for each in _differing(copy.table, _digests(by_type, erased, copy), database, copy.query)
+    ]
 
 
 def _differing(
@@ -270,15 +279,16 @@ def _shown(name: str, want: tuple[int, int], got: tuple[int, int]) -> tuple[Any,
     return (want[0], got[0]) if name == "rows" else (f"digest {want[1]:016x}", f"digest {got[1]:016x}")
 
 
-def _digests(log: Log, copy: Copy) -> dict[RegionDay, tuple[int, int]]:
+def _digests(
+    by_type: Mapping[str, Sequence[Values]], erased: Set[bytes], copy: Copy
+) -> dict[RegionDay, tuple[int, int]]:
     out: dict[RegionDay, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    erased = _erased(log)
-    for event in log.events.values():
-        if event.name in copy.types:
-            key = event.values[copy.region], copy.day(event.values)
-            values = {**event.values, "subject_id": ""} if event.values.get("subject_id") in erased else event.values
+    for name in copy.types:
+        for given in by_type.get(name, ()):
+            key = given[copy.region], copy.day(given)
+            values = {**given, "subject_id": ""} if given.get("subject_id") in erased else given
             count, digest = out[key]
-            out[key] = count + 1, digest ^ _row_digest(event.name, values, copy.text)
+            out[key] = count + 1, digest ^ _row_digest(name, values, copy.text)
     return dict(out)
 
 
@@ -286,11 +296,11 @@ def _erased(log: Log) -> set[bytes]:
     return {each.values["subject_id"] for each in log.events.values() if each.name == "SubjectErased"}
 
 
-def _row_digest(name: str, values: Mapping[str, Any], columns: Iterable[str]) -> int:
-    row = {**_EMPTY, **{column: value for column, value in values.items() if value is not None}, "type": name}
+def _row_digest(name: str, values: Values, columns: Iterable[str]) -> int:
+    row = {**values, "type": name}
     if name == "CampaignPublished":
         row["reached"] = row["reach"]
-    shown = [row.get(column, "") for column in columns]
+    shown = [_EMPTY.get(column, "") if (value := row.get(column)) is None else value for column in columns]
     return _text_digest("|".join([_AS_TEXT.get(type(value), str)(value) for value in shown]))
 
 
