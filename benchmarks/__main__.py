@@ -30,7 +30,7 @@ BENCHMARKS: dict[str, tuple[Callable[[int], Result], int]] = {
     "ingest": (ingest.run, 1_000_000),
     "integrity": (integrity.run, 1_000_000),
     "memory": (memory.run, 2_000_000),
-    "scale": (scale.run, 10_000_000),
+    "scale": (scale.run, 66_000_000),
     "api": (api.run, 60_000_000),
     "measures": (measures.run, 2_000_000),
     "freshness": (freshness.run, 60_000_000),

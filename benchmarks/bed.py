@@ -68,15 +68,19 @@ class Bed:
         """A database with tables and a group that nobody used before."""
         name = f"bench_{uuid.uuid4().hex[:8]}"
         Database("127.0.0.1", self.clickhouse.port).run(f"CREATE DATABASE {name}")
-        settings = Settings(
-            kafka_bootstrap=self.kafka.bootstrap,
-            clickhouse_port=self.clickhouse.port,
-            clickhouse_database=name,
-            worker_group=name,
-            data_dir=self.folder,
-        )
+        settings = self.settings_of(name)
         migrate(wiring.database(settings))
         return settings
+
+    def settings_of(self, database: str) -> Settings:
+        """Of a worker that fills a database, with a consumer group of that name."""
+        return Settings(
+            kafka_bootstrap=self.kafka.bootstrap,
+            clickhouse_port=self.clickhouse.port,
+            clickhouse_database=database,
+            worker_group=database,
+            data_dir=self.folder,
+        )
 
     def drop(self, settings: Settings) -> None:
         """Forget a database, so that its merges don't run beside what is measured next."""
@@ -88,18 +92,20 @@ class Bed:
 
 
 @contextlib.contextmanager
-def bed(log: Log, partitions: int | None = None, brokers: Mapping[str, str] | None = None) -> Iterator[Bed]:
+def bed(
+    log: Log, partitions: int | None = None, brokers: Mapping[str, str] | None = None, stored: Path | None = None
+) -> Iterator[Bed]:
     """Start the parts in a folder of their own, with the product's topics and their settings.
 
     `partitions`: of the activation topic, where it should not have its own number. `brokers`: settings of Kafka
-    beside the product's.
+    beside the product's. `stored`: a data folder of ClickHouse that is written to, where it should not be empty.
     """
     with tempfile.TemporaryDirectory(prefix="cakupan-bench-") as name:
         folder = Path(name)
         kafka = KafkaNode(
             folder / "kafka", port=free_port(), controller_port=free_port(), properties=dict(brokers or {})
         )
-        clickhouse = ClickHouseNode(folder / "clickhouse", port=free_port())
+        clickhouse = ClickHouseNode(stored or folder / "clickhouse", port=free_port())
         try:
             kafka.start()
             clickhouse.start()
@@ -126,16 +132,19 @@ def _make_topic(bootstrap: str, topic: Topic, partitions: int) -> None:
     admin.create_topics([NewTopic(topic.name, partitions, 1, config=topic.config)])[topic.name].result(30)
 
 
-def check(settings: Settings, truth: Truth) -> None:
-    """Raises WrongResult unless base and buckets hold what the log says."""
+def check(settings: Settings, truth: Truth, stored: tuple[int, int] = (0, 0)) -> None:
+    """Raises WrongResult unless base and buckets hold what the log says, and `stored` as `held` had it before."""
+    (events, active), wanted = held(settings), (truth.events + stored[0], truth.active + stored[1])
+    if (events, active) != wanted:
+        raise WrongResult(f"{events:,} events and {active:,} active people instead of {wanted[0]:,} and {wanted[1]:,}")
+
+
+def held(settings: Settings) -> tuple[int, int]:
+    """Distinct events in the base, and people active in the nation as the buckets have it."""
     database = wiring.database(settings)
     (base,) = database.rows("SELECT count() AS events FROM activation_event FINAL")
     (nation,) = database.rows("SELECT sum(active_change) AS active FROM coverage_day FINAL WHERE region = 0")
-    if (base["events"], nation["active"]) != (truth.events, truth.active):
-        raise WrongResult(
-            f"{base['events']:,} events and {nation['active']:,} active people instead of"
-            f" {truth.events:,} and {truth.active:,}"
-        )
+    return base["events"], nation["active"]
 
 
 @dataclass
