@@ -30,8 +30,7 @@ def run(events: int) -> Result:
     log = nation_log(logged + _slice(logged))
     stored = _by_stored(log, logged)
     if events > logged:
-        mark, stored_by_sql = _on_people(log, round(events / EVENTS_A_PERSON), _slice(logged))
-        stored[mark] = stored_by_sql
+        stored |= _on_people(log, round(events / EVENTS_A_PERSON), _slice(logged))
     _flat(result, "stored", {f"{mark:,}": each for mark, each in stored.items()})
     shapes = [*((partitions, 1) for partitions in PARTITIONS), TWO_WORKERS]
     runs = _quickest(log, _slice(logged), shapes)
@@ -69,8 +68,8 @@ def _by_stored(log: Log, events: int) -> dict[int, Run]:
     return runs
 
 
-def _on_people(log: Log, count: int, slice_events: int) -> tuple[int, Run]:
-    """Events of so many people stored, and a slice of the log on top of them."""
+def _on_people(log: Log, count: int, slice_events: int) -> dict[int, Run]:
+    """A slice of the log on top of so many people, by their number of events."""
     folder, made = people.stored(count)
     with people.copied(folder) as copy, bed(log, stored=copy) as here:
         settings = here.settings_of("default")
@@ -80,7 +79,7 @@ def _on_people(log: Log, count: int, slice_events: int) -> tuple[int, Run]:
         at_rest(here.clickhouse.pid)
         took = take_in(here, settings)
         check(settings, log.truth(slice_events), before)
-        return made.events, took
+        return {made.events: took}
 
 
 def _marks(events: int) -> list[int]:
