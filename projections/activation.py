@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import polars as pl
 
 from projections import erasure, native, sql
 from projections.base import NO_ID, Frames, together
 from projections.clickhouse import Database
+from projections.known import Since
 
 TYPES = (
     "ActivationRegistered",
@@ -73,6 +75,7 @@ ABSENT = {
     "step": "",
     "reason": "",
     "counterpart": 0,
+    "known": True,
 }
 
 
@@ -92,40 +95,42 @@ class Door:
         return database.insert_block(self.name, native.block(named, {**self.columns, "run": "UInt64"}))
 
 
-EVENTS_IN = Door("activation_in", COLUMNS)
+# Whether there may be moves of the person from before: see projections.known.
+EVENTS_IN = Door("activation_in", {**COLUMNS, "known": "Bool"})
 
 # What a run touched, until it has recomputed.
 TOUCHED = ("touched_person", "touched_place", "touched_day")
 
 # Statements of a recompute, in this order: each reads what the one before has written.
-OF_PEOPLE = (
-    "recompute_person_day",
-    "recompute_coverage_village",
-    "recompute_coverage_district",
-    "recompute_coverage_above",
-)
+OF_REGIONS = ("recompute_coverage_village", "recompute_coverage_district", "recompute_coverage_above")
+OF_PEOPLE = ("recompute_person_day", *OF_REGIONS)
+OF_NEW_PEOPLE = ("recompute_person_day_since", *OF_REGIONS)
 OF_EVENTS = ("recompute_region_minute", "recompute_service_day")
 
 
-def recompute(database: Database, run: int) -> None:
+def recompute(database: Database, run: int, since: Since | None = None) -> None:
     """Recompute every bucket that the run's events touched, and forget what it touched."""
-    count(database, run)
+    count(database, run, since)
     forget(database, run)
 
 
-def count(database: Database, run: int) -> None:
-    """Recompute every bucket that the run's events touched, from the base. Repeating it changes nothing."""
+def count(database: Database, run: int, since: Since | None = None) -> None:
+    """Recompute every bucket that the run's events touched, from the base. Repeating it changes nothing.
+
+    `since`: where the moves of those are who were noted as not known; None: anywhere.
+    """
     erasure.finish(database, run)
+    params = {"run": run, **(asdict(since) if since else {})}
     # Neither reads what the other writes; of a single event both are mostly the price of a statement.
     with ThreadPoolExecutor(1) as beside:
-        events = beside.submit(_run_all, database, OF_EVENTS, run)
-        _run_all(database, OF_PEOPLE, run)
+        events = beside.submit(_run_all, database, OF_EVENTS, params)
+        _run_all(database, OF_NEW_PEOPLE if since else OF_PEOPLE, params)
         events.result()
 
 
-def _run_all(database: Database, names: Sequence[str], run: int) -> None:
+def _run_all(database: Database, names: Sequence[str], params: Mapping[str, Any]) -> None:
     for name in names:
-        database.run(sql.query(name), {"run": run})
+        database.run(sql.query(name), params)
 
 
 def forget(database: Database, *runs: int) -> None:

@@ -49,7 +49,8 @@ def _places(values: Sequence[str]) -> Callable[[pl.Series], bytes]:
     return lambda texts: texts.cast(dtype).to_physical().cast(pl.UInt8).to_numpy().tobytes()
 
 
-def _sixteen_bytes(values: pl.Series) -> bytes:
+def sixteen_bytes(values: pl.Series) -> bytes:
+    """Values of 16 bytes, one after the other."""
     return values.bin.reinterpret(dtype=pl.Array(pl.UInt64, 2)).to_numpy().tobytes()
 
 
@@ -79,8 +80,9 @@ def _text(text: str) -> bytes:
 
 
 WRITERS: dict[str, Callable[[pl.Series], bytes]] = {
-    "FixedString(16)": _sixteen_bytes,
+    "FixedString(16)": sixteen_bytes,
     "LowCardinality(String)": _low_cardinality,
     "UInt64": _numbers(pl.UInt64),
+    "Bool": _numbers(pl.UInt8),
     "DateTime64(3, 'UTC')": _numbers(pl.Int64),
 }

@@ -22,6 +22,7 @@ from events.catalogue import DEAD_LETTER
 from events.publisher import Publisher
 from projections import activation, catalogue
 from projections.clickhouse import Database
+from projections.known import Known, Look, since
 from streams import dead_letters
 from streams.batch import Batch, Record
 from streams.metrics import METRICS
@@ -42,12 +43,17 @@ FORGET_RUNS = 10  # finished ones, at most, whose notes are dropped together whi
 
 @dataclass
 class Run:
-    """Batches that will be recomputed together. `open_inserts`: the topic of each insert still on its way in."""
+    """Batches that will be recomputed together.
+
+    `open_inserts`: the topic of each insert still on its way in. `looks`: what was known of the people
+    of those that are in.
+    """
 
     id: int = field(default_factory=catalogue.new_run)
     events: list[Any] = field(default_factory=list)
     touched: bool = False
     open_inserts: list[str] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
 
 class Backlog:
@@ -80,8 +86,10 @@ class Ingest:
         limit: dead_letters.Limit,
         recompute_interval: float,
         part: Callable[[], float],
+        known: Known,
     ) -> None:
         self.database = database
+        self.known = known
         self.publisher = publisher
         self.positions = positions
         self.limit = limit
@@ -118,13 +126,14 @@ class Ingest:
             decoded = await asyncio.to_thread(_decode, topic, batches)
             if decoded.refused:
                 await self._refuse(topic, batches, decoded)
-            await until_done(f"inserting {topic}", lambda d=decoded, r=run: self._insert(topic, d, r.id))  # type: ignore[misc]
+            look = await until_done(f"inserting {topic}", lambda d=decoded, r=run: self._insert(topic, d, r.id))  # type: ignore[misc]
             METRICS.events.labels(topic).inc(decoded.count)
             for event in events:
                 release(event)
             async with self._changed:
                 run.open_inserts.remove(topic)
                 run.events += events
+                run.looks.append(look)
                 run.touched |= topic in catalogue.RECOMPUTED and decoded.count > 0
                 self._changed.notify_all()
 
@@ -166,7 +175,7 @@ class Ingest:
 
     async def _finish(self, run: Run) -> None:
         if run.touched:
-            await until_done("recomputing", lambda: self._recompute(run.id))
+            await until_done("recomputing", lambda: self._recompute(run))
         await until_done("noting the position", lambda: self.positions.note([e.value for e in run.events]))
         for event in run.events:
             event.ack()
@@ -194,13 +203,15 @@ class Ingest:
         METRICS.refused.labels(topic).inc(len(letters))
         log.warning("%s: %d of %d records refused; the last: %s", topic, len(letters), total, last)
 
-    def _insert(self, topic: str, decoded: codec.Decoded, run: int) -> None:
+    def _insert(self, topic: str, decoded: codec.Decoded, run: int) -> Look:
         with METRICS.step.labels("insert").time():
-            catalogue.insert(self.database, topic, decoded.frames, run)
+            frames, look = self.known.look(decoded.frames)
+            catalogue.insert(self.database, topic, frames, run)
+        return look
 
-    def _recompute(self, run: int) -> None:
+    def _recompute(self, run: Run) -> None:
         with METRICS.step.labels("recompute").time():
-            activation.count(self.database, run)
+            activation.count(self.database, run.id, since(run.looks))
 
 
 def pause(took: float, part: float) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from projections import stages
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
+from streams.leisure import LOOK_SECONDS, rest_after, step_by_step
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,6 @@ STAGE_SECONDS = 5.0
 STAGE_SHARE = 0.05  # of the time at most: live numbers come first
 FILL_SHARE = 0.25  # where everybody is staged, and where the worker has nothing else to do
 LONGEST_PAUSE = 60.0
-LOOK_SECONDS = 1.0
 
 
 async def stage_forever(
@@ -35,7 +35,7 @@ async def stage_forever(
     while True:
         await _pause(took, seconds, at_rest)
         try:
-            silent, took = False, await _stage(database, behind)
+            silent, took = False, await step_by_step(stages.refresh(database), FILL_SHARE, behind)
         except DatabaseError as error:
             if not silent:  # once an outage
                 log.warning("staging people: %s", error)
@@ -46,28 +46,8 @@ async def _pause(took: float, seconds: float, at_rest: Callable[[], bool]) -> No
     """After work of so many seconds."""
     began = time.monotonic()
     soonest, latest = (
-        began + max(seconds, min(_rest(took, share), LONGEST_PAUSE)) for share in (FILL_SHARE, STAGE_SHARE)
+        began + max(seconds, min(rest_after(took, share), LONGEST_PAUSE)) for share in (FILL_SHARE, STAGE_SHARE)
     )
     await asyncio.sleep(soonest - began)
     while (left := latest - time.monotonic()) > 0 and not at_rest():
         await asyncio.sleep(min(left, LOOK_SECONDS))
-
-
-def _rest(took: float, share: float) -> float:
-    """So long after work of so many seconds, it took no more than this share of the time."""
-    return took * (1 / share - 1)
-
-
-async def _stage(database: Database, behind: Callable[[], bool]) -> float:
-    """Returns the seconds that it worked: what it waited for the worker and between its steps is no work."""
-    steps, more, worked = stages.refresh(database), True, 0.0
-    while more:
-        while behind():
-            await asyncio.sleep(LOOK_SECONDS)
-        began = time.monotonic()
-        more = await asyncio.to_thread(next, steps, None) is not None
-        took = time.monotonic() - began
-        worked += took
-        if more:  # a nation that is staged for the first time is minutes of work
-            await asyncio.sleep(_rest(took, FILL_SHARE))
-    return worked

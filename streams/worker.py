@@ -16,12 +16,14 @@ from projections import activation
 from projections.catalogue import PROJECTIONS, new_run
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
+from projections.known import Known
 from projections.migrate import RebuildNeeded, require_current
 from streams.agents import add_agents
 from streams.batch import collect_seldom
 from streams.dead_letters import Limit
 from streams.health import Liveness, serve
 from streams.ingest import LANES, Ingest
+from streams.knowing import know_forever
 from streams.ledger import Partition
 from streams.metrics import METRICS
 from streams.positions import Positions
@@ -73,9 +75,10 @@ def build_app(database: Database, options: WorkerOptions) -> WorkerApp:
     publisher = Publisher(",".join(options.brokers), timeout=30)
     limit = Limit(options.dead_letter_ratio, options.dead_letter_window)
     interval = options.recompute_interval
-    ingest = Ingest(database, publisher, positions, limit, interval, lambda: app.part_of(ACTIVATION))
+    known = Known(database)
+    ingest = Ingest(database, publisher, positions, limit, interval, lambda: app.part_of(ACTIVATION), known)
     add_agents(app, ingest)
-    _add_tasks(app, database, ingest, positions)
+    _add_tasks(app, database, ingest, positions, known)
     return app
 
 
@@ -106,7 +109,7 @@ def _liveness(app: WorkerApp, options: WorkerOptions) -> Liveness:
     return liveness
 
 
-def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Positions) -> None:
+def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Positions, known: Known) -> None:
     current = asyncio.Event()
 
     async def recompute() -> None:
@@ -127,6 +130,12 @@ def _add_tasks(app: WorkerApp, database: Database, ingest: Ingest, positions: Po
         await stage_forever(database, lambda: ingest.behind() or not _has(app, STAGER), ingest.at_rest)
 
     _run_with(app, stage)
+
+    async def know() -> None:
+        await current.wait()
+        await know_forever(known, ingest.behind)
+
+    _run_with(app, know)
 
     for topic in PROJECTIONS:
         for _ in range(LANES):

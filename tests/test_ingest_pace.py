@@ -88,7 +88,7 @@ def test_a_backlog_begins_with_inserts_and_is_recomputed_when_it_is_over() -> No
     async def scenario() -> None:
         nothing: Any = None
         positions: Any = Positions()
-        ingest = Ingest(nothing, nothing, positions, nothing, recompute_interval=3600, part=lambda: 1.0)
+        ingest = Ingest(nothing, nothing, positions, nothing, recompute_interval=3600, part=lambda: 1.0, known=nothing)
         recomputing = asyncio.create_task(ingest.recompute_forever())
         live = Event(batch(0, 0, 9, 10))
         await inserted(ingest, live)

@@ -26,6 +26,7 @@ from projections import activation, catalogue, native, pseudonyms, sql, whole
 from projections.catalogue import PROJECTIONS
 from projections.clickhouse import LEISURE, Database
 from projections.errors import QueryFailed, Unavailable
+from projections.known import Known, since
 from projections.migrate import MigrationChanged, migrate
 from tests.conftest import empty
 from tests.support import copy_migrated
@@ -51,8 +52,11 @@ def event(name: str, person: int, village: int, at: int, salt: int = 0) -> Event
     return Event(EVENTS[name], {**values, **changed})
 
 
-def take_in(database: Database, events: Sequence[Event], cuts: int = 1, run: int | None = None) -> None:
+def take_in(
+    database: Database, events: Sequence[Event], cuts: int = 1, run: int | None = None, known: Known | None = None
+) -> None:
     """Insert in `cuts` batches and recompute after each, as a worker does; all in the name of a run, if it is given."""
+    known = known or Known(database)
     raws = [codec.encode(each.type.name, each.values) for each in events]
     size = max(1, -(-len(raws) // cuts))
     for start in range(0, len(raws), size):
@@ -60,9 +64,10 @@ def take_in(database: Database, events: Sequence[Event], cuts: int = 1, run: int
         decoded = codec.decode_batch(ACTIVATION, part, [NOW] * len(part))
         assert decoded.refused == []
         own = catalogue.new_run()
-        catalogue.insert(database, ACTIVATION, decoded.frames, own if run is None else run)
+        frames, look = known.look(decoded.frames)
+        catalogue.insert(database, ACTIVATION, frames, own if run is None else run)
         if run is None:
-            activation.recompute(database, own)
+            activation.recompute(database, own, since([look]))
 
 
 def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
