@@ -63,6 +63,7 @@ class Memory:
         self._lock = threading.Lock()
         self._lines: dict[int, Line] = {}
         self._bytes = 0
+        self._counted = lines.Counted()
         self._loads: set[Load] = set()
         self._seen = 0
         self._identity: object = None
@@ -131,12 +132,12 @@ class Memory:
     def _follow(self, now: Table) -> bool:
         """Whether that went undisturbed by another that dropped all."""
         with self._lock:
-            epoch, seen, identity = self._epoch, self._seen, self._identity
+            epoch, seen, identity, counted = self._epoch, self._seen, self._identity, self._counted
         if now.identity != identity or now.newest < seen:
             return self._drop(now.identity, now.newest, epoch)
         if now.newest == seen:
             return True
-        rows = lines.fresh(self._database, seen, MOST_FRESH)
+        rows = lines.fresh(self._database, seen, MOST_FRESH, counted)
         return self._drop(identity, now.newest, epoch) if rows is None else self._take_in(rows, now.newest, epoch)
 
     def _take_in(self, rows: lines.Fresh, newest: int, epoch: int) -> bool:
@@ -148,7 +149,8 @@ class Memory:
                 return True  # another look was faster, and saw as much
             for load in self._loads:
                 load.spoil(written)
-            for region, day, change, *moves in rows:
+            self._counted.take_in(rows)
+            for region, day, _, change, *moves in rows:
                 if (line := self._lines.get(region)) is not None:
                     self._bytes += line.put(day, change, (moves[0], moves[1], moves[2]))
             self._seen = newest
@@ -161,7 +163,7 @@ class Memory:
                 return False
             self._epoch += 1
             # Another dictionary: who reads the old one goes on with what was right a moment ago.
-            self._lines, self._bytes = {}, 0
+            self._lines, self._bytes, self._counted = {}, 0, lines.Counted()
             self._loads = set()
             self._seen, self._identity = newest, identity
             return True

@@ -43,7 +43,7 @@ class Watched(Database):
     def __init__(self, real: Database) -> None:
         host, port = real.address.split(":")
         super().__init__(host, int(port))
-        self.lines = self.fresh = self.sums = 0
+        self.lines = self.fresh = self.sums = self.looked_up = 0
         self.then: Callable[[str], None] = lambda _: None
         self.away = False
 
@@ -56,6 +56,7 @@ class Watched(Database):
         found = super().columns(sql, params)
         self.lines += "region IN (" in sql or "%(regions)s" in sql
         self.fresh += "_part" in sql
+        self.looked_up += "(region, day) IN" in sql
         self.then(sql)
         return found
 
@@ -127,6 +128,48 @@ def test_all_that_events_change(clean: Database) -> None:
     assert (watched.lines, watched.sums) == (read, 0)
     assert watched.fresh > 0
     same(seldom, clean)
+
+
+def test_a_day_is_looked_up_once_and_then_followed_by_what_is_written(clean: Database) -> None:
+    load(clean, [activated(0, VILLAGES[0], 10)])
+    watched = Watched(clean)
+    memory = Memory(watched, ROOM)
+    warm(memory)
+    for number in (1, 2, 3):
+        load(clean, [activated(number, VILLAGES[0], 10)])
+        same(memory, clean)
+        assert watched.looked_up == 1
+    load(clean, [activated(9, VILLAGES[0], 11)])
+    same(memory, clean)
+    assert watched.looked_up == 2
+
+
+def test_who_counted_fewer_and_wrote_later_loses(clean: Database) -> None:
+    """Two workers: one read before the other's events were there, and was slower."""
+    load(clean, [activated(number, VILLAGES[0], 10) for number in range(3)])
+    memory = Memory(clean, ROOM)
+    warm(memory)
+    load(clean, [activated(3, VILLAGES[0], 10)])
+    same(memory, clean)
+    slow = "INSERT INTO coverage_day SELECT * REPLACE (active_change - 1 AS active_change, version - 1 AS version)"
+    clean.run(slow + " FROM coverage_day FINAL")
+    same(memory, clean)
+    load(clean, [activated(4, VILLAGES[0], 10)])
+    same(memory, clean)
+
+
+@pytest.mark.parametrize(("many", "most"), [(0, 300_000), (3, 300_000), (100, 0), (2, 7)])
+def test_many_days_are_followed_as_few_are(
+    clean: Database, monkeypatch: pytest.MonkeyPatch, many: int, most: int
+) -> None:
+    monkeypatch.setattr(lines, "MANY_NEW", many)
+    monkeypatch.setattr(lines, "MOST_COUNTED", most)
+    memory = Memory(clean, ROOM)
+    warm(memory)
+    for events in STEPS.values():
+        for half in (events[::2], events[1::2]):
+            load(clean, half)
+            same(memory, clean)
 
 
 def test_nothing_is_read_where_nothing_was_written(clean: Database) -> None:
