@@ -50,9 +50,10 @@ def _measure(result: Result, name: str, folder: Path | None) -> None:
     villages = sorted(regions.village_numbers())
     watched, others = villages[0], villages[1:]
     with serving.stack(folder) as stack:
-        assert stack.api is not None
+        assert stack.api is not None and stack.worker is not None
         probe(stack, watched, 1.0, WARM_SECONDS)  # a system that has just started is another benchmark's
-        at_rest(stack.api.pid)
+        for part in (stack.api, stack.worker):  # counts, and who has moved before, are in memory then
+            at_rest(part.pid)
         _note(result, f"{name}, {IDLE}", probe(stack, watched, 1.0))
         for load, served in ((FEW, others[:: len(others) // OFFICES][:OFFICES]), (ALL, others)):
             with under_load(stack, served):

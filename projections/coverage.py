@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Container, Iterable
+from collections.abc import Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from events import regions
-from projections import answers, facts, sql
+from projections import answers, blocks, facts, lines, sql
 from projections.base import EPOCH
 from projections.clickhouse import Database
 from projections.facts import References
 
 BASES = ("recorded", "wajib_ktp", "holders", "population")
 NO_TARGET = "unknown"
-MOST_FOUND = 5_000  # regions that are looked up by key
+MOST_FOUND = 5_000  # regions that are looked up by key: once through the table costs less than to find more
+MOST_WRITTEN = 500_000  # days of regions
+LATELY = 1  # days before the present one of which each region's change is held
 
 TABLE = "coverage_day"
 
@@ -63,24 +66,62 @@ class Standings:
         return self._known[region]
 
 
-def written_since(database: Database, block: int) -> set[int]:
-    """Regions with rows in blocks of TABLE behind this one."""
-    rows = database.rows(sql.query("coverage_changed_regions"), {"seen": block})
-    return {row["region"] for row in rows}
+class Counts:
+    """Active people at the end of a day by region, kept up by what changed on that day and the one before.
 
+    To add up all days of 1,400 regions with a nation's behind them takes 1.2 s of CPU, to read what changed 0.1 s. A
+    region that changed on an earlier day is added up anew, and so is one written to after rows were mended or deleted.
+    Methods raise DatabaseError.
+    """
 
-def active_now(database: Database, day: dt.date) -> dict[int, int]:
-    """Active people at the end of a day in every region that events have named."""
-    rows = database.rows(sql.query("coverage_now"), {"as_of": day})
-    return {row["region"]: row["active"] for row in rows}
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._day = dt.date.min
+        self._identity: Hashable = None
+        self._everywhere = False  # of a region that is not held nobody is active
+        self._active: dict[int, int] = {}
+        self._lately: dict[tuple[int, int], int] = {}  # region, day since 1970
+        self._counted = lines.Counted()
 
+    def everywhere(self, day: dt.date, table: blocks.Table) -> dict[int, int]:
+        """Of every region that events have named. `table`: what TABLE consisted of before."""
+        self._forget(day, table.identity)
+        self._take_in("coverage_now", {})
+        self._everywhere = True
+        return dict(self._active)
 
-def active_in(database: Database, codes: Iterable[int], day: dt.date) -> dict[int, int]:
-    """The same of some regions. Of very many, all are read: once through the table costs less than to find them."""
-    wanted = set(codes)
-    if len(wanted) > MOST_FOUND:
-        return {region: active for region, active in active_now(database, day).items() if region in wanted}
-    return answers.active_people(database, sorted(wanted), day)
+    def written(self, block: int, table: blocks.Table) -> dict[int, int]:
+        """The same of regions with rows in blocks of TABLE behind this one; of very many written days, of all."""
+        if table.identity != self._identity:
+            self._forget(self._day, table.identity)
+        fresh = lines.fresh(self._database, block, MOST_WRITTEN, self._counted)
+        if fresh is None:
+            return self.everywhere(self._day, table)
+        today = (self._day - EPOCH).days
+        again = {region for region, day, *_ in fresh if day < today - LATELY or not self._holds(region)}
+        if len(again) > MOST_FOUND:
+            return self.everywhere(self._day, table)
+        self._counted.take_in(fresh)
+        for region, day, _, change, *_ in fresh:
+            if region not in again and day <= today:
+                self._active[region] = self._active.get(region, 0) + change - self._lately.get((region, day), 0)
+                self._lately[region, day] = change
+        if again:
+            self._take_in("coverage_counts", {"regions": tuple(again)})
+        return {region: self._active.get(region, 0) for region, *_ in fresh}
+
+    def _holds(self, region: int) -> bool:
+        return self._everywhere or region in self._active
+
+    def _take_in(self, query: str, params: Mapping[str, Any]) -> None:
+        days = {"as_of": self._day, "lately": self._day - dt.timedelta(days=LATELY)}
+        for row in self._database.rows(sql.query(query), {**params, **days}):
+            self._active[row["region"]] = row["active"]
+            self._lately |= {(row["region"], day): change for day, change in row["lately"]}
+
+    def _forget(self, day: dt.date, identity: Hashable) -> None:
+        self._day, self._identity, self._everywhere = day, identity, False
+        self._active, self._lately, self._counted = {}, {}, lines.Counted()
 
 
 def heard_of(database: Database, known: Container[int], among: Iterable[int]) -> list[int]:

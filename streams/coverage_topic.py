@@ -75,6 +75,7 @@ class Answers:
         self._publisher = Publisher(bootstrap, timeout=TIMEOUT, **AGAIN)
         self._last: dict[str, dict[int, Standing]] = {}
         self._standings = Standings(facts.References((), ()), dt.date.min)
+        self._counts = coverage.Counts(database)
         self._read = _Read()
 
     def tick(self) -> int:
@@ -106,10 +107,9 @@ class Answers:
             self._standings = Standings(facts.references(self._database), today)
             out |= {region: standing.active for region, standing in known.items()}
         if (mark, today) != (again.mark, again.day):
-            out |= coverage.active_now(self._database, today)
+            out |= self._counts.everywhere(today, tables[coverage.TABLE])
         elif newest != again.newest:
-            written = coverage.written_since(self._database, again.newest)
-            out |= coverage.active_in(self._database, written, today)
+            out |= self._counts.written(again.newest, tables[coverage.TABLE])
         if now >= again.heard_due:
             among = with_rests(regions.by_number())
             out |= dict.fromkeys(coverage.heard_of(self._database, known.keys() | out.keys(), among), 0)

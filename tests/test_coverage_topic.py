@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -240,6 +241,35 @@ def test_a_rebuild_in_the_middle_of_a_look_hides_nothing_that_comes_after_it(
     answers.tick()
     assert numerators(settings, VILLAGES[33]) == [4]
     database.run("DROP TABLE coverage_other")
+
+
+@pytest.mark.parametrize("most", [(coverage.MOST_FOUND, coverage.MOST_WRITTEN), (1, 500_000), (5_000, 3)])
+def test_counts_kept_up_are_those_added_up_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch, most: tuple[int, int]
+) -> None:
+    """Whatever changes on whichever day, and whether few or many regions do."""
+    monkeypatch.setattr(coverage, "MOST_FOUND", most[0])
+    monkeypatch.setattr(coverage, "MOST_WRITTEN", most[1])
+    chance, today = random.Random(1), dt.datetime.now(dt.timezone(dt.timedelta(hours=7))).date()
+    kept, seen = coverage.Counts(database), 0
+    held: dict[int, int] = {}
+    for turn in range(12):
+        log = []
+        for _ in range(6):
+            name = chance.choice(("Activated", "Activated", "Deactivated", "SubjectArrived"))
+            at = now_ms() + round(chance.choice((0, -1, -2, -40, 0.9)) * 86_400_000)  # up to almost a day ahead
+            village, person = chance.choice(list(VILLAGES.values())), chance.randrange(9).to_bytes(16, "big")
+            log.append(event(name, occurred_at=at, domicile=village, subject_id=person))
+        take_in(database, *log)
+        if turn == 8:  # what is held is not what is there
+            mend = "ALTER TABLE coverage_day UPDATE active_change = 5 WHERE region = 0 SETTINGS mutations_sync = 1"
+            database.run(mend)
+        table = blocks.read(database, coverage.TABLE)[coverage.TABLE]
+        held |= kept.written(seen, table) if turn else kept.everywhere(today, table)
+        seen = table.newest
+        anew = coverage.Counts(database).everywhere(today, table)
+        assert {region: held[region] for region in anew} == anew, turn
+        assert held.keys() == anew.keys()
 
 
 def test_a_new_day_has_what_was_ahead_of_it(settings: Settings, database: Database) -> None:

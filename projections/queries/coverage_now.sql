@@ -1,5 +1,4 @@
--- People with an active IKD at the end of a day, in every region that events have named.
-SELECT region, sumIf(active_change, day <= toDate32(%(as_of)s)) AS active
-FROM coverage_day FINAL
+-- In every region that events have named.
+-- include counts
 GROUP BY region
 SETTINGS max_threads = 1
