@@ -191,7 +191,7 @@ def check(database: Database) -> None:
     """What was written is what the worker's own queries find in the events: of some people, and of some regions."""
     run = catalogue.new_run()
     database.run(
-        "INSERT INTO touched_person"
+        "INSERT INTO touched_person (run, subject_id)"
         " SELECT %(run)s, subject_id FROM activation_event ORDER BY subject_id LIMIT %(sample)s",
         {"run": run, "sample": SAMPLE},
     )

@@ -194,9 +194,10 @@ class Counted:
 
     def take_in(self, rows: Fresh) -> None:
         """These are taken in."""
-        if len(self._events) > MOST_COUNTED:
-            self._events = {}
-        self._events |= {row[:2]: row[2] for row in rows}
+        events = self._events if len(self._events) + len(rows) <= MOST_COUNTED else {}
+        if len(rows) <= MOST_COUNTED:
+            events |= {row[:2]: row[2] for row in rows}
+        self._events = events
 
     def newer(self, rows: Fresh) -> Fresh | None:
         """Those that were counted from as many events as what was taken in, or more; None where a day is not there."""
