@@ -19,6 +19,8 @@ from projections.clickhouse import Database
 LAST_DAY = 2**16 - 1  # that a table's date can have, in days since 1970
 OBJECT_BYTES = 400  # of a line without its days: two arrays, the object, its place among others
 MOVES_BYTES = 200  # of the two arrays of those who left or moved
+MANY_NEW = 100  # days that were not met before: then it is not worth looking at their last rows first
+MOST_COUNTED = 300_000  # days to hold what they were counted from, in 50 MB: two of every region
 _TYPES = (("h", 2**15), ("i", 2**31), ("q", 2**63))
 _BOUNDS = dict(_TYPES)
 _SMALL_TYPES = (("b", 2**7), *_TYPES)
@@ -27,8 +29,6 @@ _WIDTHS = {"b": np.int8, "h": np.int16, "i": np.int32, "q": np.int64, "H": np.ui
 Column = np.ndarray[Any, np.dtype[np.int64]]
 # Region, day since 1970, events counted, change, deactivated, moved in, moved out.
 Fresh = list[tuple[int, int, int, int, int, int, int]]
-MANY_NEW = 100  # days that were not met before: then it is not worth looking at their last rows first
-MOST_COUNTED = 300_000  # days to hold what they were counted from, in 50 MB: two of every region
 Steps = tuple["array[int]", "array[int]"]  # days since 1970, active people at their end
 Moves = tuple["array[int]", "array[int]"]  # some days since 1970; of each the deactivated, moved in and moved out
 Extent = tuple[dt.date, dt.date] | None  # first and last day with a change; None: no event has named the region
