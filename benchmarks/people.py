@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from benchmarks.bed import free_port
 from cakupan.embedded.clickhouse import ClickHouseNode
@@ -101,8 +102,15 @@ def engine(folder: Path) -> Iterator[tuple[ClickHouseNode, Database]]:
 
 @contextlib.contextmanager
 def copied(folder: Path) -> Iterator[Path]:
-    """A copy that may be written to, gone afterwards. It shares the tables' files: the engine never changes one."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="copy-") as beside:
+    """A copy that may be written to, gone afterwards. It shares the tables' files: the engine never changes one.
+
+    Those of benchmarks that were killed go as well: what they had written takes as much room as the people do.
+    """
+    for left in folder.parent.glob("copy-*"):
+        owner = left.name.split("-")[1]
+        if not (owner.isdigit() and psutil.pid_exists(int(owner))):
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"copy-{os.getpid()}-") as beside:
         copy = Path(beside) / "clickhouse"
         shutil.copytree(folder, copy, symlinks=True, ignore=lambda at, _: ["store"] if Path(at) == folder else [])
         shutil.copytree(folder / "store", copy / "store", symlinks=True, copy_function=os.link)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +33,19 @@ def test_the_last_day_is_taken_in(stored: Database) -> None:
     people.add_last_day(stored, dt.datetime.now(dt.UTC), 24)
     ask = "SELECT uniqExact(type) AS types, uniqExact(subject_id) AS people FROM activation_event"
     assert stored.rows(ask) == [{"types": 6, "people": PEOPLE}]
+
+
+def test_a_copy_is_gone_afterwards_and_so_is_one_of_a_benchmark_that_was_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "5000"
+    (folder / "store").mkdir(parents=True)
+    (folder / "store" / "part").write_text("rows")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    killed, working = (tmp_path / f"copy-{pid}-x" for pid in (ended.pid, os.getpid()))
+    nameless = tmp_path / "copy-x"  # as they were named before
+    for each in (killed, working, nameless):
+        each.mkdir()
+    with people.copied(folder) as copy:
+        assert (copy / "store" / "part").read_text() == "rows"
+        assert [each.exists() for each in (killed, working, nameless)] == [False, True, False]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["5000", working.name]
