@@ -9,7 +9,6 @@ import random
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -26,6 +25,8 @@ from streams.batch import Batch
 from streams.ingest import Ingest
 from streams.knowing import know_forever
 from tests.conftest import empty
+from tests.test_ingest_pace import At, Positions
+from tests.test_ingest_pace import Event as InHand
 from tests.test_projections import DAY_MS, NOON, NOW, VILLAGES, answers, contents, event, logs, oracle, take_in
 from tests.test_properties import cut, doubled
 
@@ -182,6 +183,15 @@ def test_what_another_one_wrote_meanwhile_is_found(clean: Database, of_all: Know
     assert answers(clean) == oracle(log)
 
 
+def test_beside_those_who_are_new_all_events_of_those_who_are_known_count(clean: Database, of_all: Known) -> None:
+    log = [event("Activated", 1, A, NOON), event("SubjectArrived", 1, B, NOON + DAY_MS), event("Activated", 2, A, NOON)]
+    take_in(clean, log[:1])
+    keep_up(of_all)
+    assert is_known(of_all, 1, 2) == [True, False]
+    take_in(clean, log[1:], known=of_all)
+    assert answers(clean) == oracle(log)
+
+
 def test_an_erased_person_is_looked_for_everywhere(clean: Database, of_all: Known) -> None:
     """What is known is the pseudonym, and the events are behind the hash."""
     log = [
@@ -308,31 +318,15 @@ def test_a_worker_looks_for_new_people_where_they_were_written(
     assert "recompute_person_day" not in ran
 
 
-class Positions:
-    def note(self, batches: Sequence[Batch]) -> None: ...
-
-
-class Taken:
-    """A batch in an agent's hands, as far as the worker's path goes."""
+class Taken(InHand):
+    """One that the way in may let go of, too."""
 
     def __init__(self, events: Sequence[Event]) -> None:
-        records = [Record(each, codec.encode(one.type.name, one.values)) for each, one in enumerate(events)]
-        self.value = Batch(ACTIVATION, 0, 0, len(records) - 1, records, 0, len(records))
-        self.acknowledged = asyncio.Event()
+        raws = [codec.encode(each.type.name, each.values) for each in events]
+        records = [At(offset, NOW, value=raw) for offset, raw in enumerate(raws)]
+        super().__init__(Batch(ACTIVATION, 0, 0, len(records) - 1, records, 0, len(records)))
         self.app = self.consumer = self
         self.message = None
 
     def release(self, _: None) -> None:
         self.value.let_go()
-
-    def ack(self) -> None:
-        self.acknowledged.set()
-
-
-@dataclass(frozen=True)
-class Record:
-    offset: int
-    value: bytes
-    timestamp: int = NOW
-    key: bytes | None = None
-    headers: tuple[()] = ()
