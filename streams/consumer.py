@@ -48,7 +48,9 @@ class TransportSettings:
     bounds of one fetch, as compressed as the topic is. `fetch_max_wait`: how long the broker holds a fetch of an idle
     partition; it also is the longest that a busy partition waits for an idle one. `commit_interval`: from an
     acknowledgement to its commit. `stop_grace`: how long a stopping worker waits for batches in agents' hands.
-    `end_interval`: how often the ends of the partitions are asked for, apart from fetching.
+    `end_interval`: how often the ends of the partitions are asked for, apart from fetching. `session_timeout`: after
+    it the broker takes a member that it does not hear from for dead, and others get its partitions. One that dies
+    while it waits to join is found after twice as long, for it is not looked at before the wait is over.
     """
 
     max_inflight_bytes: int = 128 * 1024 * 1024
@@ -60,7 +62,7 @@ class TransportSettings:
     commit_interval: float = 0.25
     stop_grace: float = 3.0
     end_interval: float = 5.0
-    session_timeout: float = 30.0
+    session_timeout: float = 10.0
     heartbeat_interval: float = 2.0
     request_timeout: float = 40.0
     check_crcs: bool = True

@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, TopicPartition
+from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from cakupan import recount, wiring
@@ -197,6 +198,29 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(settings: Settings,
     with running(settings, "worker", log=log) as worker:
         until("all taken in", done, process=worker)
         worker.stop()
+    assert answers(settings) == expected(settings.kafka_bootstrap)
+
+
+def members(settings: Settings) -> tuple[ConsumerGroupState, int]:
+    """The state of the workers' group, and how many members the broker counts."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    group = admin.describe_consumer_groups([settings.worker_group])[settings.worker_group].result(30)
+    return group.state, len(group.members)
+
+
+def test_killed_while_it_waits_for_a_dead_one_the_next_still_reads(settings: Settings, tmp_path: Path) -> None:
+    """Who waits to join is not found dead until what it waits for is over: two sessions pass, one after the other."""
+    send(settings.kafka_bootstrap, activated(40_000))
+    with running(settings, "worker", log=tmp_path / "first.log") as first:
+        until("the first reads", lambda: "reading" in first.said, process=first)
+        first.kill()
+    with running(settings, "worker", log=tmp_path / "second.log") as second:
+        waits = (ConsumerGroupState.PREPARING_REBALANCING, 2)
+        until("the second waits", lambda: members(settings) == waits, process=second)
+        second.kill()
+    with running(settings, "worker", log=tmp_path / "third.log") as third:
+        until("all taken in", caught_up(settings), timeout=45, process=third)
+        assert third.stop() == 0
     assert answers(settings) == expected(settings.kafka_bootstrap)
 
 
