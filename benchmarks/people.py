@@ -61,15 +61,14 @@ def stored(people: int) -> tuple[Path, Stored]:
     """The data folder of so many people, made if it is not there yet. It is to be read only: see `copied`."""
     folder = cache_folder() / "people" / str(people)
     note = folder.with_suffix(".json")
-    if not note.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        made = _make(folder, people)
-        note.write_text(json.dumps(asdict(made)))
-    found = Stored(**json.loads(note.read_text()))
-    if found.migration != NEWEST:
+    found = Stored(**json.loads(note.read_text())) if note.exists() else None
+    if found is None or any(each.rebuilt and each.number > found.migration for each in sql.migrations()):
+        shutil.rmtree(folder, ignore_errors=True)  # there is no log to build it anew from
+        found = _make(folder, people)
+    elif found.migration != NEWEST:
         _renew(folder)
         found = replace(found, migration=NEWEST)
-        note.write_text(json.dumps(asdict(found)))
+    note.write_text(json.dumps(asdict(found)))
     return folder, found
 
 

@@ -51,7 +51,8 @@ COPIES: dict[str, tuple[str, ...]] = {
 COMPUTED: dict[str, dict[str, str]] = {
     events.ACTIVATION: {
         "person_day": "version > 0 AND subject_id IN (SELECT subject_id FROM touched_person WHERE run = %(run)s)",
-        "coverage_day": "(region, day) IN (SELECT intDiv(village, cut), day FROM touched_day"
+        "coverage_day": "(toStartOfMonth(day), region, day) IN"
+        " (SELECT toStartOfMonth(day), intDiv(village, cut), day FROM touched_day"
         " ARRAY JOIN [1, 10000, 1000000, 100000000, 10000000000] AS cut WHERE run = %(run)s)",
         "region_minute": "(minute, region) IN (SELECT minute, intDiv(domicile, cut) FROM touched_place"
         " ARRAY JOIN [1, 10000, 1000000, 100000000, 10000000000] AS cut WHERE run = %(run)s)",

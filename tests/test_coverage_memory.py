@@ -56,7 +56,7 @@ class Watched(Database):
         found = super().columns(sql, params)
         self.lines += "region IN (" in sql or "%(regions)s" in sql
         self.fresh += "_part" in sql
-        self.looked_up += "(region, day) IN" in sql
+        self.looked_up += "region, day) IN (" in sql
         self.then(sql)
         return found
 

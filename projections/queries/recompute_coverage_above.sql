@@ -6,7 +6,8 @@ WITH
 districts AS
 (
 -- include newest
-    WHERE day IN (SELECT day FROM touched_day WHERE run = %(run)s) AND region BETWEEN 100000 AND 999999
+    WHERE (toStartOfMonth(day), day) IN (SELECT toStartOfMonth(day), day FROM touched_day WHERE run = %(run)s)
+        AND region BETWEEN 100000 AND 999999
     GROUP BY region, day
 ),
 regencies AS
