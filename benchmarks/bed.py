@@ -22,6 +22,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import psutil
+import typer
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from prometheus_client.parser import text_string_to_metric_families
@@ -182,6 +183,7 @@ def take_in(here: Bed, settings: Settings, workers: int = 1) -> Run:
     finally:
         for worker in each:
             worker.child.stop(30)
+    typer.echo(f"  {events:,} events in {ended - began:.1f} s", err=True)
     cpu = {name: after[name] - before[name] for name in pids}
     return Run(events, ended - began, cpu, steps, peak)
 
