@@ -3,7 +3,8 @@
 A keyed hash takes its place. Rows are erased at once for every question, and from the disk when their part is merged,
 or a day later: writing a nation's events anew for each erasure would hold up all else. The order of the steps matters:
 the person's days go before those of the hash come, so that whoever sums a village in between counts too few, with a
-lower version, and loses.
+lower version, and loses. Days and stages are looked up by what the person's events name, which is every key that they
+can have: by the pseudonym alone a nation's would be read as a whole, and hold up every answer for seconds.
 
 Rows are hidden by patches, and a recompute and staging read the event base without applying any: it costs several times
 as much. They leave out whoever is in `erased` instead, so nothing else may take events out of the base by a patch.

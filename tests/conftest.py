@@ -121,3 +121,9 @@ def empty(database: Database) -> None:
     )
     for table in tables:
         database.run(f"TRUNCATE TABLE {table['name']}")
+    patches = database.rows(  # of rows that are gone: TRUNCATE leaves them
+        "SELECT DISTINCT table, partition_id FROM system.parts"
+        " WHERE active AND database = currentDatabase() AND startsWith(name, 'patch-') AND rows > 0"
+    )
+    for each in patches:
+        database.run(f"ALTER TABLE {each['table']} DROP PARTITION ID '{each['partition_id']}'")

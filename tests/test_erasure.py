@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from events.codec import Event
-from projections import activation, catalogue, erasure
+from projections import activation, catalogue, erasure, sql, stages
 from projections.clickhouse import Database
 from tests.conftest import empty
 from tests.test_projections import DAY_MS, NOON, VILLAGES, answers, contents, event, oracle, take_in
@@ -92,6 +94,70 @@ def test_in_any_order_the_tables_are_the_same(clean: Database, name: str, log: l
     take_in(clean, log, cuts=cuts)
     assert contents(clean) == first, name
     assert holders(clean, subject_of(ERASURE)) == {}
+
+
+MOVES = ("ActivationRegistered", "Activated", "Deactivated", "SubjectDeparted", "SubjectArrived")
+
+
+def wandering(person: int, chance: random.Random) -> list[Event]:
+    """A life in several villages, and its end."""
+    days = sorted(chance.sample(range(20), chance.randint(1, 6)))
+    life = [event(chance.choice(MOVES), person, chance.choice(VILLAGES), NOON + day * DAY_MS) for day in days]
+    return [*life, event("SubjectErased", person, chance.choice(VILLAGES), NOON + 21 * DAY_MS)]
+
+
+def test_nothing_is_left_of_people_wherever_they_lived_and_whenever_they_were_staged(clean: Database) -> None:
+    chance = random.Random(5)
+    lives = [wandering(person, chance) for person in range(1, 13)]
+    log = sorted((each for life in lives for each in life), key=lambda each: each.values["occurred_at"])
+    log.sort(key=lambda each: each.type.name == "SubjectErased")
+    take_in(clean, log[:20], cuts=3)
+    list(stages.refresh(clean))
+    take_in(clean, log[20:], cuts=4)
+    erased = {"subjects": tuple(subject_of(life[0]).hex().upper() for life in lives)}
+    for table in erasure.TABLES:
+        assert clean.rows(f"SELECT * FROM {table} WHERE hex(subject_id) IN %(subjects)s", erased) == []
+    assert answers(clean) == oracle(log)
+
+
+@pytest.mark.parametrize("steps", range(len(erasure.REWRITE) + 1))
+def test_a_crash_between_the_steps_leaves_nothing_behind(clean: Database, steps: int) -> None:
+    take_in(clean, LIFE)
+    list(stages.refresh(clean))
+    crashed = catalogue.new_run()
+    erasure.begin(clean, crashed, [subject_of(ERASURE)])
+    for name in erasure.REWRITE[:steps]:
+        clean.run(sql.query(name), {"run": crashed})
+    activation.forget_older(clean, catalogue.new_run())  # as the next worker does, to which the batch comes again
+    take_in(clean, [ERASURE])
+    assert holders(clean, subject_of(ERASURE)) == {}
+    assert answers(clean) == oracle([*LIFE, ERASURE])
+
+
+@pytest.mark.parametrize(
+    ("table", "name"), [("person_day", "erase_person_days"), ("person_stage", "erase_person_stages")]
+)
+def test_what_is_left_of_a_person_is_looked_up_where_their_events_say(clean: Database, table: str, name: str) -> None:
+    """Of a table of hundreds of granules some are read: all of a nation's would hold up every answer for seconds."""
+    defaults = "village, day, subject_id FROM (SELECT %(village)s + number %% 200 AS village, today() - 350"
+    clean.run(
+        f"INSERT INTO {table} (village, day, subject_id) SELECT {defaults} + number %% 700 AS day,"
+        " reinterpretAsFixedString(toUInt128(number)) AS subject_id FROM numbers(300000))",
+        {"village": VILLAGES[0]},
+    )
+    take_in(clean, LIFE[:2])
+    run = catalogue.new_run()
+    erasure.begin(clean, run, [subject_of(ERASURE)])
+    clean.run(sql.query("erase_copy"), {"run": run})
+    where = re.search(r"^WHERE.*?(?=^SETTINGS)", sql.query(name), re.MULTILINE | re.DOTALL)
+    assert where
+    assert 0 < marks(clean, table, where[0], run) < marks(clean, table, "", run) / 10
+
+
+def marks(database: Database, table: str, where: str, run: int) -> int:
+    """Granules of a table that a statement reads, as the engine says."""
+    rows = database.rows(f"EXPLAIN ESTIMATE SELECT * FROM {table} {where}", {"run": run})
+    return sum(row["marks"] for row in rows if row["table"] == table)
 
 
 def test_a_sum_is_never_seen_too_high(clean: Database) -> None:

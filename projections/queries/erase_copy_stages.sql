@@ -3,4 +3,7 @@ INSERT INTO person_stage
 WITH (SELECT (any(k0), any(k1)) FROM erasure_key) AS key
 SELECT * REPLACE sipHash128Keyed(key, person_stage.subject_id) AS subject_id
 FROM person_stage
-WHERE person_stage.subject_id IN (SELECT subject_id FROM erasing WHERE run = %(run)s)
+WHERE (day, village) IN (
+-- include erased_places
+    )
+    AND person_stage.subject_id IN (SELECT subject_id FROM erasing WHERE run = %(run)s)
