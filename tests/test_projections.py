@@ -365,14 +365,14 @@ def test_days_of_regions_are_looked_up_in_their_month(clean: Database, name: str
         "INSERT INTO touched_day (run, village, day) VALUES (7, %(village)s, '2025-03-04')", {"village": VILLAGES[0]}
     )
     statement = sql.query(name)
-    read = _marks(clean, statement[statement.index(begins) :], {"run": 7, "most": 9, **seen})
-    assert 0 < read < _marks(clean, "SELECT * FROM coverage_day", {}) / 10
+    read = marks(clean, "coverage_day", statement[statement.index(begins) :], {"run": 7, "most": 9, **seen})
+    assert 0 < read < marks(clean, "coverage_day", "SELECT * FROM coverage_day", {}) / 10
 
 
-def _marks(database: Database, query: str, params: dict[str, Any]) -> int:
-    """Granules of coverage_day that a query would read, as the engine says."""
+def marks(database: Database, table: str, query: str, params: dict[str, Any]) -> int:
+    """Granules of a table that a query would read, as the engine says."""
     rows = database.rows(f"EXPLAIN ESTIMATE {query}", params)
-    return sum(row["marks"] for row in rows if row["table"] == "coverage_day")
+    return sum(row["marks"] for row in rows if row["table"] == table)
 
 
 def test_what_grows_with_people_and_events_is_packed_alike_however_large(database: Database) -> None:
