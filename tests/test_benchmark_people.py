@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import people
+from events.catalogue import ACTIVATION
+from projections import integrity
 from projections.clickhouse import Database
 
 PEOPLE = 5_000
@@ -27,6 +29,20 @@ def stored(clean: Database) -> Iterator[Database]:
 def test_they_are_what_the_worker_would_have_written(stored: Database) -> None:
     people._fill(stored, 1)
     people.check(stored)  # people's days and the regions' are those that the worker's own statements find
+
+
+def test_the_auditor_finds_nothing_to_say_of_them(stored: Database) -> None:
+    people._fill(stored, 1)
+    people._reference(stored)
+    people._log(stored)
+    differing = {
+        (topic, table): integrity.differing_in(stored, topic, table, 0, 1, 10)
+        for topic, tables in integrity.HELD.items()
+        for table in tables
+    }
+    assert not any(differing.values()), differing
+    (row,) = stored.rows("SELECT count() AS events FROM logged WHERE topic = %(topic)s", {"topic": ACTIVATION})
+    assert row["events"] >= PEOPLE
 
 
 def test_the_last_day_is_taken_in(stored: Database) -> None:
