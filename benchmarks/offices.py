@@ -96,9 +96,9 @@ def main() -> None:
     count = round(rate * order["seconds"])
     began = time.monotonic()
     list(itertools.islice(records(villages, rate, 0), SAMPLE))
-    begin = time.monotonic() + (time.monotonic() - began) / SAMPLE * count * MARGIN
-    in_ms = round((begin - time.monotonic()) * 1000)
-    ready = list(itertools.islice(records(villages, rate, time.time_ns() // 1_000_000 + in_ms), count))
+    pause = (time.monotonic() - began) / SAMPLE * count * MARGIN
+    begin, begin_ms = time.monotonic() + pause, round((time.time() + pause) * 1000)
+    ready = list(itertools.islice(records(villages, rate, begin_ms), count))
     due = [begin + number / rate for number in range(count)]
     with Publisher(order["bootstrap"]) as publisher:
         time.sleep(max(0.0, begin - time.monotonic()))

@@ -179,7 +179,7 @@ def _reference(database: Database) -> None:
 
 def _log(database: Database) -> None:
     """As an auditor would have: one that has read nothing looks at a thousand events again and again."""
-    for topic, (table, *_) in integrity.HELD.items():
+    for topic, (table, *_) in integrity.HELD.items():  # a topic's tables hold the same events
         held = sql.query(f"held_{table}").format(where="")
         database.run(text("logged").format(held=held), {"topic": topic})
 

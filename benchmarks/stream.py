@@ -42,9 +42,8 @@ def run(count: int) -> Result:
             paths = _paths(name, count)
             with _reading(stack.settings.api_port, key, paths) as readers:
                 readers.ready()
-                used = cpu_seconds(stack.api.pid if stack.api else None)
                 with sending(stack.settings.kafka_bootstrap, rate, SECONDS, villages):
-                    pass
+                    used = cpu_seconds(stack.api.pid if stack.api else None)
                 used = cpu_seconds(stack.api.pid if stack.api else None) - used
                 heard = readers.heard()
             title = f"{rate} events/s, each stream {'all' if name == 'all' else 'its regency'}"
