@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cakupan.embedded.clickhouse import SERVER_SETTINGS
 from cakupan.embedded.kafka import SERVER_PROPERTIES, SUBSCRIBER_PROPERTIES
 from cakupan.settings import Settings
 from tests.registry.apicurio import VERSION, Apicurio
@@ -52,6 +53,15 @@ def test_the_broker_has_the_embedded_settings(services: dict[str, Any]) -> None:
         # The image's own way to write a name: a dot as one underscore, a hyphen as three.
         variable = f"KAFKA_{name.upper().replace('.', '_').replace('-', '___')}"
         assert str(environment[variable]) == value, name
+
+
+def test_the_database_has_the_embedded_settings(services: dict[str, Any]) -> None:
+    """Those that are not about a small machine."""
+    (config,) = services["clickhouse"]["configs"]
+    assert config["target"] == "/etc/clickhouse-server/config.d/cakupan.yaml"  # where the image reads what is added
+    content = yaml.safe_load(yaml.safe_load(COMPOSE.read_text())["configs"][config["source"]]["content"])
+    assert {name: str(value) for name, value in content.items()} == SERVER_SETTINGS
+    assert "SYS_NICE" in services["clickhouse"]["cap_add"]
 
 
 def test_only_the_subscribers_listener_is_published(services: dict[str, Any]) -> None:

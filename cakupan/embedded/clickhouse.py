@@ -30,6 +30,7 @@ from cakupan.embedded.process import (
     spawn,
     wait_until,
 )
+from cakupan.standing_back import NICENESS
 
 if TYPE_CHECKING:
     from cakupan.embedded.session import Engine
@@ -41,8 +42,12 @@ CLOSE_SECONDS = 5.0
 
 EXIT_FOLDER, EXIT_OWNED, EXIT_PORT, EXIT_SPACE, EXIT_ENGINE = 3, 4, 5, 6, 7
 
+# Merges are what nobody waits for, so all else goes before them. For any ClickHouse that runs beside the rest; see the
+# compose file.
+SERVER_SETTINGS = {"os_threads_nice_value_merge_mutate": str(NICENESS)}
+
 # Caches sized for a machine that also runs the broker and the workers; the engine's own defaults are GiB each.
-ENGINE_SETTINGS = {
+ENGINE_SETTINGS = SERVER_SETTINGS | {
     "mark_cache_size": str(256 << 20),
     "primary_index_cache_size": str(256 << 20),
     "query_condition_cache_size": str(64 << 20),
