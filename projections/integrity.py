@@ -78,7 +78,9 @@ WHERE (region, day, subject_id) IN
         FROM slice
     )
 )
+AND toInt64(splitByChar('_', _part)[3]) > %(seen)s
 """
+EVERYWHERE = -1  # behind no block
 
 MISSING, UNEXPECTED, DOUBLED = "missing", "unexpected", "doubled"
 NO_PLACE = -1
@@ -173,15 +175,15 @@ def refused(database: Database, run: int, topic: str) -> set[tuple[int, int]]:
     return {(row["partition"], row["offset"]) for row in rows}
 
 
-def held(database: Database, run: int, topic: str, table: str) -> dict[int, Sum]:
+def held(database: Database, run: int, topic: str, table: str, seen: int = EVERYWHERE) -> dict[int, Sum]:
     """By partition: the slice's records, dead letters left out, whose event the table holds in its region and day.
 
-    A table by person is asked for the slice's people. Of one who is just being erased it may miss here what `lost` does
-    not.
+    A table by person is asked for the slice's people, in parts with blocks behind `seen`: behind it all must have been
+    written that the slice names. Of one who is just being erased it may miss here what `lost` does not.
     """
     statement = _statement("integrity_window", table, IN_SLICE_BY_PERSON if table in BY_PERSON else IN_SLICE)
-    rows = database.rows(statement, {"run": run, "topic": topic})
-    return {row["partition"]: Sum(row["events"], row["digest"]) for row in rows}
+    params = {"run": run, "topic": topic, "seen": seen}
+    return {row["partition"]: Sum(row["events"], row["digest"]) for row in database.rows(statement, params)}
 
 
 def lost(database: Database, run: int, topic: str, table: str) -> list[Difference]:

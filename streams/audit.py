@@ -20,7 +20,7 @@ from events import outline
 from events.catalogue import DEAD_LETTER
 from events.errors import PublishError
 from events.regions import format_code
-from projections import answers, catalogue, erasure, integrity, position
+from projections import answers, blocks, catalogue, erasure, integrity, position
 from projections.clickhouse import Database
 from projections.errors import DatabaseError
 from projections.integrity import BY_PERSON, HELD, MISSING, TOPICS, Audited, Difference, Pair, Place, Slice, Sum
@@ -29,6 +29,7 @@ from streams.log_reader import LogReader
 log = logging.getLogger(__name__)
 
 SLICE_RECORDS = 100_000
+MOST_MARKS = 1_000  # kept while the auditor is behind
 MOST_PAIRS = 2_000  # beyond it, naming them costs more than the sweep
 PART_EVENTS = 4_000_000  # a step of the sweep looks at so many events, about
 SHARE_CAUGHT_UP = 0.25  # of the time, for new slices while the worker is not behind
@@ -59,6 +60,15 @@ class Round:
     mended: list[Difference] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Mark:
+    """When the log's partitions ended at `heads`, no block of a table behind `block` was there: what lies behind those
+    is in later ones. By partition of a topic."""
+
+    heads: Mapping[int, int]
+    block: int
+
+
 class Auditor:
     """One auditor of one database. Methods raise PublishError, DatabaseError; a round can be repeated at any time."""
 
@@ -70,6 +80,7 @@ class Auditor:
         self._places: dict[Place, Audited] = {}
         self._open: dict[Difference, dt.datetime] = {}
         self._suspects: dict[Difference, Heads] = {}
+        self._marks: dict[str, deque[Mark]] = {table: deque(maxlen=MOST_MARKS) for table in BY_PERSON}
         self._steps: deque[tuple[str, str, int, int]] = deque()
         self._sweep_due = 0.0
         self._destroy_due = 0.0
@@ -147,7 +158,8 @@ class Auditor:
                 if not part.offsets:
                     continue
                 integrity.note_slice(self._database, run, part)
-                sums = self._check_slice(run, part, done)
+                seen = self._seen(topic, {place[1]: first for place, (first, _) in ranges.items() if place[0] == topic})
+                sums = self._check_slice(run, part, seen, done)
                 if sums is None:
                     return False
                 for partition, (events, refused) in sums.items():
@@ -166,15 +178,37 @@ class Auditor:
         digest = (before.digest + events.digest) % 2**64
         return Audited(end, before.events + events.events, before.refused + refused, digest, _now())
 
-    def _check_slice(self, run: int, part: Slice, done: Round) -> dict[int, tuple[Sum, int]] | None:
-        """By partition: the events of the slice, and how many records are dead letters. None: look again later."""
+    def _seen(self, topic: str, firsts: Mapping[int, int]) -> dict[str, int]:
+        """By table that is kept by person: a block behind which all records of a topic from these offsets on are held.
+
+        Found from marks of before, as far as there is one; and another mark is set, blocks first. So the people of a
+        slice are looked for in what was written lately, not in all of a nation.
+        """
+        seen: dict[str, int] = {}
+        for table in BY_PERSON.intersection(HELD[topic]):
+            marks = self._marks[table]
+            newest = blocks.read(self._database, table)[table].newest
+            marks.append(Mark(self._reader.heads(topic), newest))
+            while len(marks) > 1 and _behind_mark(firsts, marks[1]):
+                marks.popleft()
+            if _behind_mark(firsts, marks[0]):
+                seen[table] = marks[0].block
+        return seen
+
+    def _check_slice(
+        self, run: int, part: Slice, seen: Mapping[str, int], done: Round
+    ) -> dict[int, tuple[Sum, int]] | None:
+        """By partition: the events of the slice, and how many records are dead letters. None: look again later.
+
+        `seen`: see `_seen`; what is not found behind it is looked for everywhere.
+        """
         while True:
             refused = integrity.refused(self._database, run, part.topic)
             sums = _sums(part, refused)
             lost = [
                 each
                 for table in HELD[part.topic]
-                if integrity.held(self._database, run, part.topic, table) != _events_only(sums)
+                if self._held(run, part, table, seen) != _events_only(sums)
                 for each in integrity.lost(self._database, run, part.topic, table)
             ]
             if not lost:
@@ -184,6 +218,9 @@ class Auditor:
             if integrity.refused(self._database, run, part.topic) == refused:
                 self._note(lost, done)
                 return sums
+
+    def _held(self, run: int, part: Slice, table: str, seen: Mapping[str, int]) -> dict[int, Sum]:
+        return integrity.held(self._database, run, part.topic, table, seen.get(table, integrity.EVERYWHERE))
 
     def _letters_are_in(self) -> bool:
         """Whether every letter sent by now is in the tables: a record refused a moment ago has its letter before."""
@@ -352,6 +389,10 @@ def _sums(part: Slice, refused: set[tuple[int, int]]) -> dict[int, tuple[Sum, in
         else:
             ids[partition].append(event_id)
     return {each: (Sum(len(ids[each]), outline.digest(ids[each])), dead[each]) for each in set(part.partitions)}
+
+
+def _behind_mark(firsts: Mapping[int, int], mark: Mark) -> bool:
+    return all(partition in mark.heads and mark.heads[partition] <= first for partition, first in firsts.items())
 
 
 def _events_only(sums: Mapping[int, tuple[Sum, int]]) -> dict[int, Sum]:

@@ -233,6 +233,44 @@ def test_of_a_large_base_a_slice_is_looked_up_by_its_people(
     assert ("unexpected", "activation_event") in {(each.kind, each.held_by) for each in settled(auditor, settings)}
 
 
+def test_a_later_slice_is_looked_for_in_what_was_written_lately(
+    settings: Settings, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever merges, and whatever comes again. What is not there is looked for everywhere."""
+    auditor._sweep_due = float("inf")
+    behind: list[int] = []
+    searched: list[str] = []
+    held, lost = integrity.held, integrity.lost
+
+    def looked(database: Database, run: int, topic: str, table: str, seen: int) -> dict[int, integrity.Sum]:
+        if table == "activation_event":
+            behind.append(seen)
+        return held(database, run, topic, table, seen)
+
+    def noted(database: Database, run: int, topic: str, table: str) -> list[Difference]:
+        searched.append(table)
+        return lost(database, run, topic, table)
+
+    monkeypatch.setattr(integrity, "held", looked)
+    monkeypatch.setattr(integrity, "lost", noted)
+    database = wiring.database(settings)
+    first = [activated(person) for person in range(4)]
+    for again in ([], first[:1], first):
+        send(settings.kafka_bootstrap, *again, *(activated(10 * len(behind) + 5 + each) for each in range(3)))
+        take_in(settings)
+        assert auditor.round().found == []
+        database.run("OPTIMIZE TABLE activation_event FINAL")
+    assert integrity.EVERYWHERE == behind[0] < behind[1] < behind[2]
+    assert searched == []
+    gone = activated(90)
+    send(settings.kafka_bootstrap, gone, activated(91))
+    take_in(settings)
+    delete(settings, "activation_event", gone.values["event_id"].hex().upper())
+    (found,) = auditor.round().found
+    assert (found.kind, found.held_by, found.event_id) == ("missing", "activation_event", gone.values["event_id"])
+    assert searched == ["activation_event"]
+
+
 def test_nothing_is_alarmed_about_while_events_come_in(settings: Settings, auditor: Auditor, tmp_path: Path) -> None:
     """The tables are always ahead of what the auditor has read: that is no difference."""
     found = []
