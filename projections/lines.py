@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +21,9 @@ from projections.clickhouse import Database
 LAST_DAY = 2**16 - 1  # that a table's date can have, in days since 1970
 OBJECT_BYTES = 400  # of a line without its days: two arrays, the object, its place among others
 MOVES_BYTES = 200  # of the two arrays of those who left or moved
-MANY_NEW = 100  # days that were not met before: then it is not worth looking at their last rows first
-MOST_COUNTED = 300_000  # days to hold what they were counted from, in 50 MB: two of every region
+MANY_NEW = 100  # regions' days that were not met before: from there on it is worth while to learn a day as a whole
+MOST_WHOLE = 2  # days, learned at once: an open one and the one before
+MOST_COUNTED = 300_000  # regions' days to hold what they were counted from, in 50 MB: three of every region
 _TYPES = (("h", 2**15), ("i", 2**31), ("q", 2**63))
 _BOUNDS = dict(_TYPES)
 _SMALL_TYPES = (("b", 2**7), *_TYPES)
@@ -186,29 +189,46 @@ def _wide(numbers: array[int]) -> Column:
 
 
 class Counted:
-    """Of days that were taken in, how many events they were counted from; some of them."""
+    """From how many events regions' days were counted, of those that were taken in; some of them, and of a `whole` day
+    all that there are.
+    """
 
     def __init__(self) -> None:
-        self._events: dict[tuple[int, int], int] = {}
-        self.many_new = False  # days at the last look: the next one will meet as many
+        self._lock = threading.Lock()
+        self._held: tuple[dict[tuple[int, int], int], frozenset[int]] = {}, frozenset()
+        self.many_new = False  # at the last look, of many days: the next one will meet as many
 
     def take_in(self, rows: Fresh) -> None:
         """These are taken in."""
-        events = self._events if len(self._events) + len(rows) <= MOST_COUNTED else {}
-        if len(rows) <= MOST_COUNTED:
-            events |= {row[:2]: row[2] for row in rows}
-        self._events = events
+        self._hold({row[:2]: row[2] for row in rows}, frozenset())
+
+    def learn(self, days: Collection[int], rows: Iterable[tuple[int, int, int]]) -> None:
+        """All rows that there are of some days: region, day, events. What is not yet taken in of them comes at the next
+        look, and counts as many events then, or more."""
+        self._hold({(region, day): events for region, day, events in rows}, frozenset(days))
 
     def newer(self, rows: Fresh) -> Fresh | None:
-        """Those that were counted from as many events as what was taken in, or more; None where a day is not there."""
-        events = self._events  # another look may begin anew
-        if any(row[:2] not in events for row in rows):
+        """Those that count as many events as what was taken in, or more; None where that is not known of one."""
+        events, whole = self._held  # another look may begin anew
+        if any(row[:2] not in events and row[1] not in whole for row in rows):
             return None
-        return [row for row in rows if row[2] >= events[row[:2]]]
+        return [row for row in rows if row[2] >= events.get(row[:2], 0)]
 
-    def new(self, rows: Fresh) -> int:
-        """How many days are not there."""
-        return sum(row[:2] not in self._events for row in rows)
+    def unknown(self, rows: Fresh) -> Counter[int]:
+        """How many of these are not known, by day."""
+        events, whole = self._held
+        return Counter(row[1] for row in rows if row[:2] not in events and row[1] not in whole)
+
+    def _hold(self, found: Mapping[tuple[int, int], int], days: frozenset[int]) -> None:
+        with self._lock:
+            events, whole = self._held
+            if len(events) + len(found) > MOST_COUNTED:
+                events, whole = {}, frozenset()
+            if len(found) <= MOST_COUNTED:
+                events |= found
+                self._held = events, whole | days
+            else:
+                self._held = {}, frozenset()
 
 
 def fresh(database: Database, seen: int, most: int, counted: Counted) -> Fresh | None:
@@ -224,8 +244,19 @@ def fresh(database: Database, seen: int, most: int, counted: Counted) -> Fresh |
         if newer is not None or len(found) > most:
             return newer
     found = _read(database, "coverage_newest", params)
-    counted.many_new = counted.new(found) > MANY_NEW
+    unknown = counted.unknown(found)
+    days = [day for day, number in unknown.items() if number > MANY_NEW]
+    if 0 < len(days) <= MOST_WHOLE:
+        counted.learn(days, _counted(database, days))
+    counted.many_new = counted.unknown(found).total() > MANY_NEW
     return None if len(found) > most else found
+
+
+def _counted(database: Database, days: Iterable[int]) -> Iterator[tuple[int, int, int]]:
+    dates = [_date(day) for day in days]
+    months = tuple({each.replace(day=1) for each in dates})
+    columns = database.columns(sql.query("coverage_counted"), {"days": tuple(dates), "months": months})
+    return zip(*columns, strict=True)
 
 
 def _read(database: Database, query: str, params: Mapping[str, Any]) -> Fresh:

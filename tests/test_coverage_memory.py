@@ -43,7 +43,7 @@ class Watched(Database):
     def __init__(self, real: Database) -> None:
         host, port = real.address.split(":")
         super().__init__(host, int(port))
-        self.lines = self.fresh = self.sums = self.looked_up = 0
+        self.lines = self.fresh = self.sums = self.looked_up = self.learned = 0
         self.then: Callable[[str], None] = lambda _: None
         self.away = False
 
@@ -57,6 +57,7 @@ class Watched(Database):
         self.lines += "region IN (" in sql or "%(regions)s" in sql
         self.fresh += "_part" in sql
         self.looked_up += "region, day) IN (" in sql
+        self.learned += "day IN %(days)s" in sql
         self.then(sql)
         return found
 
@@ -144,6 +145,12 @@ def test_a_day_is_looked_up_once_and_then_followed_by_what_is_written(clean: Dat
     assert watched.looked_up == 2
 
 
+SLOW = (
+    "INSERT INTO coverage_day SELECT * REPLACE (active_change - 1 AS active_change, version - 1 AS version)"
+    " FROM coverage_day FINAL"
+)
+
+
 @pytest.mark.parametrize("met", [True, False])
 def test_who_counted_fewer_and_wrote_later_loses(clean: Database, met: bool) -> None:
     """Two workers: one read before the other's events were there, and was slower; of a day met before, or not."""
@@ -153,11 +160,33 @@ def test_who_counted_fewer_and_wrote_later_loses(clean: Database, met: bool) -> 
     if met:
         load(clean, [activated(3, VILLAGES[0], 10)])
         same(memory, clean)
-    slow = "INSERT INTO coverage_day SELECT * REPLACE (active_change - 1 AS active_change, version - 1 AS version)"
-    clean.run(slow + " FROM coverage_day FINAL")
+    clean.run(SLOW)
     same(memory, clean)
     load(clean, [activated(4, VILLAGES[0], 10)])
     same(memory, clean)
+
+
+def test_of_a_day_with_many_new_regions_all_is_learned_at_once(
+    clean: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From then on a region that has nothing there is known to have nothing, and what another has is known as well."""
+    monkeypatch.setattr(lines, "MANY_NEW", LEVELS - 1)
+    load(clean, [activated(number, VILLAGES[0], 10) for number in range(3)])
+    watched = Watched(clean)
+    memory = Memory(watched, ROOM)
+    warm(memory)
+    load(clean, [activated(3, VILLAGES[4], 10)])
+    same(memory, clean)
+    assert (watched.looked_up, watched.learned) == (1, 1)
+    clean.run(SLOW + f" WHERE region = {VILLAGES[0].replace('.', '')}")
+    same(memory, clean)
+    for number, village in enumerate(VILLAGES):
+        load(clean, [activated(4 + number, village, 10)])
+        same(memory, clean)
+    assert (watched.looked_up, watched.learned) == (1, 1)
+    load(clean, [activated(9, VILLAGES[0], 11)])
+    same(memory, clean)
+    assert (watched.looked_up, watched.learned) == (2, 2)
 
 
 @pytest.mark.parametrize(("many", "most"), [(0, 300_000), (3, 300_000), (100, 0), (2, 7)])
