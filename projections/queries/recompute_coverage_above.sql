@@ -8,19 +8,20 @@ districts AS
 -- include newest
     WHERE (toStartOfMonth(day), day) IN (SELECT toStartOfMonth(day), day FROM touched_day WHERE run = %(run)s)
         AND region BETWEEN 100000 AND 999999
-    GROUP BY region, day
+    ORDER BY region, day, version DESC
+    LIMIT 1 BY region, day
 ),
 regencies AS
 (
     SELECT
         intDiv(region, 100) AS regency,
         day,
-        sum(last.1) AS change,
-        sum(last.2) AS came,
-        sum(last.3) AS went,
-        sum(last.4) AS into,
-        sum(last.5) AS out,
-        sum(newest) AS counted
+        sum(active_change) AS change,
+        sum(activated) AS came,
+        sum(deactivated) AS went,
+        sum(moved_in) AS into,
+        sum(moved_out) AS out,
+        sum(version) AS counted
     FROM districts
     GROUP BY regency, day
 )

@@ -2,12 +2,21 @@
 -- by it they are looked up, and further ones, for the villages and the days by themselves, cost a statement with one event
 -- half of its time.
 INSERT INTO coverage_day (region, day, active_change, activated, deactivated, moved_in, moved_out, version)
-SELECT intDiv(region, 10000) AS district, day, sum(last.1), sum(last.2), sum(last.3), sum(last.4), sum(last.5), sum(newest)
+SELECT
+    intDiv(region, 10000) AS district,
+    day,
+    sum(active_change),
+    sum(activated),
+    sum(deactivated),
+    sum(moved_in),
+    sum(moved_out),
+    sum(version)
 FROM
 (
 -- include newest
     WHERE (toStartOfMonth(day), intDiv(region, 10000), day) IN (
         SELECT toStartOfMonth(day), intDiv(village, 10000), day FROM touched_day WHERE run = %(run)s)
-    GROUP BY region, day
+    ORDER BY region, day, version DESC
+    LIMIT 1 BY region, day
 )
 GROUP BY district, day
