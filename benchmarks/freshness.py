@@ -50,10 +50,14 @@ def _measure(result: Result, name: str, folder: Path | None) -> None:
     villages = sorted(regions.village_numbers())
     watched, others = villages[0], villages[1:]
     with serving.stack(folder) as stack:
-        assert stack.api is not None and stack.worker is not None
-        probe(stack, watched, 1.0, WARM_SECONDS)  # a system that has just started is another benchmark's
-        for part in (stack.api, stack.worker):  # counts, and who has moved before, are in memory then
-            at_rest(part.pid)
+        assert stack.api is not None and stack.worker is not None and stack.clickhouse.pid is not None
+        # A system that has just started is another benchmark's. After this counts, and who has moved before, are in
+        # memory, and parts of a nation's that were due to be merged when more came, once in hours, are merged.
+        probe(stack, watched, 1.0, WARM_SECONDS)
+        with sending(stack.settings.kafka_bootstrap, LOAD, WARM_SECONDS, others):
+            pass
+        for pid in (stack.api.pid, stack.worker.pid, stack.clickhouse.pid):
+            at_rest(pid)
         _note(result, f"{name}, {IDLE}", probe(stack, watched, 1.0))
         for load, served in ((FEW, others[:: len(others) // OFFICES][:OFFICES]), (ALL, others)):
             with under_load(stack, served):
