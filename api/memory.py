@@ -149,7 +149,7 @@ class Memory:
                 return True  # another look was faster, and saw as much
             for load in self._loads:
                 load.spoil(written)
-            self._counted.take_in(rows)
+            self._counted = self._counted.after(rows)
             for region, day, _, change, *moves in rows:
                 if (line := self._lines.get(region)) is not None:
                     self._bytes += line.put(day, change, (moves[0], moves[1], moves[2]))

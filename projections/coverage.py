@@ -101,7 +101,7 @@ class Counts:
         again = {region for region, day, *_ in fresh if day < today - LATELY or not self._holds(region)}
         if len(again) > MOST_FOUND:
             return self.everywhere(self._day, table)
-        self._counted.take_in(fresh)
+        self._counted = self._counted.after(fresh)
         for region, day, _, change, *_ in fresh:
             if region not in again and day <= today:
                 self._active[region] = self._active.get(region, 0) + change - self._lately.get((region, day), 0)

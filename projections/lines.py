@@ -190,45 +190,47 @@ def _wide(numbers: array[int]) -> Column:
 
 class Counted:
     """From how many events regions' days were counted, of those that were taken in; some of them, and of a `whole` day
-    all that there are.
+    all that there are. One look may learn while another takes in.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: tuple[dict[tuple[int, int], int], frozenset[int]] = {}, frozenset()
+        self._events: dict[tuple[int, int], int] = {}  # by region and day since 1970
+        self._whole: frozenset[int] = frozenset()
+        self._full = False
         self.many_new = False  # at the last look, of many days: the next one will meet as many
 
-    def take_in(self, rows: Fresh) -> None:
-        """These are taken in."""
-        self._hold({row[:2]: row[2] for row in rows}, frozenset())
+    def after(self, rows: Fresh) -> Counted:
+        """These are taken in. Returns what to go on with: where there is no room, another one that knows of no others,
+        as a look under way goes on with what it began with.
+        """
+        found = {row[:2]: row[2] for row in rows}
+        with self._lock:
+            if not self._full and len(self._events) + len(found) <= MOST_COUNTED:
+                self._events |= found
+                return self
+        anew = Counted()
+        return anew.after(rows) if len(found) <= MOST_COUNTED else anew
 
     def learn(self, days: Collection[int], rows: Iterable[tuple[int, int, int]]) -> None:
-        """All rows that there are of some days: region, day, events. What is not yet taken in of them comes at the next
-        look, and counts as many events then, or more."""
-        self._hold({(region, day): events for region, day, events in rows}, frozenset(days))
+        """All of some days that was taken in before the look that learns it: region, day, events."""
+        with self._lock:
+            events = self._events
+            found = {(region, day): counted for region, day, counted in rows if counted > events.get((region, day), 0)}
+            self._full = len(events) + len(found) > MOST_COUNTED
+            if not self._full:
+                events |= found
+                self._whole |= frozenset(days)
 
     def newer(self, rows: Fresh) -> Fresh | None:
         """Those that count as many events as what was taken in, or more; None where that is not known of one."""
-        events, whole = self._held  # another look may begin anew
-        if any(row[:2] not in events and row[1] not in whole for row in rows):
+        if self.unknown(rows):
             return None
-        return [row for row in rows if row[2] >= events.get(row[:2], 0)]
+        return [row for row in rows if row[2] >= self._events.get(row[:2], 0)]
 
     def unknown(self, rows: Fresh) -> Counter[int]:
         """How many of these are not known, by day."""
-        events, whole = self._held
-        return Counter(row[1] for row in rows if row[:2] not in events and row[1] not in whole)
-
-    def _hold(self, found: Mapping[tuple[int, int], int], days: frozenset[int]) -> None:
-        with self._lock:
-            events, whole = self._held
-            if len(events) + len(found) > MOST_COUNTED:
-                events, whole = {}, frozenset()
-            if len(found) <= MOST_COUNTED:
-                events |= found
-                self._held = events, whole | days
-            else:
-                self._held = {}, frozenset()
+        return Counter(row[1] for row in rows if row[:2] not in self._events and row[1] not in self._whole)
 
 
 def fresh(database: Database, seen: int, most: int, counted: Counted) -> Fresh | None:
@@ -247,15 +249,15 @@ def fresh(database: Database, seen: int, most: int, counted: Counted) -> Fresh |
     unknown = counted.unknown(found)
     days = [day for day, number in unknown.items() if number > MANY_NEW]
     if 0 < len(days) <= MOST_WHOLE:
-        counted.learn(days, _counted(database, days))
+        counted.learn(days, _counted(database, days, seen))
     counted.many_new = counted.unknown(found).total() > MANY_NEW
     return None if len(found) > most else found
 
 
-def _counted(database: Database, days: Iterable[int]) -> Iterator[tuple[int, int, int]]:
+def _counted(database: Database, days: Iterable[int], seen: int) -> Iterator[tuple[int, int, int]]:
     dates = [_date(day) for day in days]
     months = tuple({each.replace(day=1) for each in dates})
-    columns = database.columns(sql.query("coverage_counted"), {"days": tuple(dates), "months": months})
+    columns = database.columns(sql.query("coverage_counted"), {"days": tuple(dates), "months": months, "seen": seen})
     return zip(*columns, strict=True)
 
 

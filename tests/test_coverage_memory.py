@@ -20,7 +20,7 @@ from api.memory import TABLE, Memory
 from api.shared import Shared
 from events import regions
 from events.catalogue import ACTIVATION
-from projections import activation, answers, catalogue, integrity, lines, position
+from projections import activation, answers, blocks, catalogue, integrity, lines, position
 from projections.base import EPOCH
 from projections.clickhouse import Database
 from projections.errors import Unavailable
@@ -187,6 +187,29 @@ def test_of_a_day_with_many_new_regions_all_is_learned_at_once(
     load(clean, [activated(9, VILLAGES[0], 11)])
     same(memory, clean)
     assert (watched.looked_up, watched.learned) == (2, 2)
+
+
+def test_what_is_learned_of_a_day_is_what_was_taken_in(clean: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what is written meanwhile: another look that read before it would leave its rows out as older, and state a
+    position that the numbers do not hold."""
+    monkeypatch.setattr(lines, "MANY_NEW", 0)
+    load(clean, [activated(0, VILLAGES[0], 10)])
+    seen = blocks.read(clean, TABLE)[TABLE].newest
+    load(clean, [activated(1, VILLAGES[0], 10), activated(2, VILLAGES[4], 10)])
+    before = lines.fresh(clean, seen, 99, lines.Counted())
+    watched, counted = Watched(clean), lines.Counted()
+    written: list[str] = []
+
+    def write(sql: str) -> None:
+        if "region, day) IN (" in sql and not written:
+            written.append(sql)
+            load(clean, [activated(3, VILLAGES[0], 10)])
+
+    watched.then = write
+    assert lines.fresh(watched, seen, 99, counted) == before
+    assert (len(written), watched.learned) == (1, 1)
+    assert before is not None
+    assert counted.newer(before) == before
 
 
 @pytest.mark.parametrize(("many", "most"), [(0, 300_000), (3, 300_000), (100, 0), (2, 7)])
