@@ -39,6 +39,20 @@ def auditor(settings: Settings) -> Iterator[Auditor]:
         yield auditor
 
 
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tables that were searched everywhere, in order, for what a slice seemed to lack."""
+    tables: list[str] = []
+    search = integrity.lost
+
+    def noted(database: Database, run: int, topic: str, table: str) -> list[Difference]:
+        tables.append(table)
+        return search(database, run, topic, table)
+
+    monkeypatch.setattr(integrity, "lost", noted)
+    return tables
+
+
 def settled(auditor: Auditor, settings: Settings) -> set[Difference]:
     """What differs once all was looked at."""
     auditor.settle()
@@ -197,20 +211,12 @@ def invent(database: Database, *events: Event) -> None:
 
 
 def test_of_a_large_base_a_slice_is_looked_up_by_its_people(
-    settings: Settings, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, auditor: Auditor, searched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it is compared by the sweep alone. What is lost is named at once, and who was erased is not missed: their
     events are found by the hash, and the base is not searched for them."""
     monkeypatch.setattr(audit, "PART_EVENTS", 2)
     auditor._sweep_due = float("inf")
-    searched: list[str] = []
-    search = integrity.lost
-
-    def noted(database: Database, run: int, topic: str, table: str) -> list[Difference]:
-        searched.append(table)
-        return search(database, run, topic, table)
-
-    monkeypatch.setattr(integrity, "lost", noted)
     gone = activated(5)
     base = jsonform.from_json(examples(EVENTS["SubjectErased"], EVENTS["SubjectErased"].newest)[0], now_ms())
     now = {name: gone.values[name] for name in ("subject_id", "domicile", "occurred_at", "recorded_at")}
@@ -234,25 +240,19 @@ def test_of_a_large_base_a_slice_is_looked_up_by_its_people(
 
 
 def test_a_later_slice_is_looked_for_in_what_was_written_lately(
-    settings: Settings, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, auditor: Auditor, searched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever merges, and whatever comes again. What is not there is looked for everywhere."""
     auditor._sweep_due = float("inf")
     behind: list[int] = []
-    searched: list[str] = []
-    held, lost = integrity.held, integrity.lost
+    held = integrity.held
 
     def looked(database: Database, run: int, topic: str, table: str, seen: int) -> dict[int, integrity.Sum]:
         if table == "activation_event":
             behind.append(seen)
         return held(database, run, topic, table, seen)
 
-    def noted(database: Database, run: int, topic: str, table: str) -> list[Difference]:
-        searched.append(table)
-        return lost(database, run, topic, table)
-
     monkeypatch.setattr(integrity, "held", looked)
-    monkeypatch.setattr(integrity, "lost", noted)
     database = wiring.database(settings)
     first = [activated(person) for person in range(4)]
     for again in ([], first[:1], first):
